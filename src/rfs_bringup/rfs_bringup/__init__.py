@@ -1,0 +1,1 @@
+"""What runs, as data; launch files; the rfs command."""

@@ -1,0 +1,1 @@
+"""Inverse kinematics, action composition and limits; the executor node."""

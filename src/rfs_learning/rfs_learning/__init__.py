@@ -1,0 +1,1 @@
+"""Demonstrations, datasets, flow-matching training, evaluation and reports."""

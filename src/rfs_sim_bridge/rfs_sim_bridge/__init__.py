@@ -1,0 +1,1 @@
+"""The batched grasp task and its engines; the simulator bridge node."""

@@ -1,0 +1,1 @@
+"""Episode recording as MCAP bags and the nodes that run episodes."""

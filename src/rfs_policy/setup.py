@@ -3,7 +3,7 @@ from setuptools import find_packages, setup
 setup(
     name="rfs_policy",
     version="0.1.0",
-    description="Point-cloud flow-matching policy, push and reverse, modulation, checkpoints; the policy node",
+    description="Point-cloud flow-matching policy: push and reverse, modulation, checkpoints, node",
     license="Apache-2.0",
     packages=find_packages(exclude=["test"]),
     package_data={"": ["*.yaml", "data/*", "config/*"]},

@@ -3,7 +3,7 @@ from setuptools import find_packages, setup
 setup(
     name="rfs_description",
     version="0.1.0",
-    description="Facts of the FR3 arm with a LEAP right hand: MJCF and URDF, joint order, limits, frames, kinematics",
+    description="FR3 arm with LEAP right hand: MJCF and URDF, joint order, limits, frames, kinematics",
     license="Apache-2.0",
     packages=find_packages(exclude=["test"]),
     package_data={"": ["*.yaml", "data/*", "config/*"]},

@@ -1,0 +1,36 @@
+"""Facts of the robot: names, order, limits, home pose and frames of the FR3 arm with the LEAP right hand.
+
+Joint vectors hold the seven arm joints, then the sixteen hand joints, in the order of `JOINTS`; radians.
+The base frame's origin is the foot of the arm, z up, x forward; the table's top is z = 0.
+"""
+
+import numpy as np
+
+BASE_FRAME = "fr3_link0"
+PALM_FRAME = "leap_grasp"
+"""Centre of the closed hand: x along the fingers, z out of the palm's inner side."""
+PALM_SITE = "grasp"
+"""Name of PALM_FRAME in the MJCF."""
+FINGERTIPS = ("leap_if_tip", "leap_mf_tip", "leap_rf_tip", "leap_th_tip")
+"""Frames (sites of the MJCF, links of the URDF) at the fingertips' centres: index, middle, ring, thumb."""
+
+ARM_JOINTS = tuple(f"fr3_joint{i}" for i in range(1, 8))
+HAND_JOINTS = (
+    *(f"leap_{finger}_{joint}" for finger in ("if", "mf", "rf") for joint in ("mcp", "rot", "pip", "dip")),
+    *(f"leap_th_{joint}" for joint in ("cmc", "axl", "mcp", "ipl")),
+)
+JOINTS = ARM_JOINTS + HAND_JOINTS
+
+ARM_LOWER = np.array([-2.7437, -1.7837, -2.9007, -3.0421, -2.8065, 0.5445, -3.0159])
+ARM_UPPER = np.array([2.7437, 1.7837, 2.9007, -0.1518, 2.8065, 4.5169, 3.0159])
+ARM_VELOCITY_LIMITS = np.array([2.62, 2.62, 2.62, 2.62, 5.26, 4.18, 5.26])
+"""rad/s, Franka's data sheet."""
+HAND_LOWER = np.array([-0.314, -1.047, -0.506, -0.366] * 3 + [-0.349, -0.349, -0.47, -1.34])
+HAND_UPPER = np.array([2.23, 1.047, 1.885, 2.042] * 3 + [2.094, 2.094, 2.443, 1.88])
+HAND_VELOCITY_LIMITS = np.full(16, 8.48)
+"""rad/s, no-load speed of the hand's motors at 5 V."""
+
+ARM_HOME = np.array([0.0, -0.36453393, 0.0, -2.4259133, 0.0, 2.06137937, 0.0])
+"""Palm facing down at x = 0.5 m, y = 0, 0.35 m over the table, fingers forward."""
+HAND_HOME = np.zeros(16)
+"""Flat hand."""

@@ -1,0 +1,242 @@
+"""The grasp task: n episodes side by side, stepped by palm deltas and finger targets or by composed
+commands."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from rfs_control.command import Command, compose
+from rfs_control.inverse_kinematics import solve
+from rfs_control.limits import Limit, Limits
+from rfs_description.robot import ARM_LOWER, ARM_UPPER
+from rfs_policy.observation import proprioception
+
+from rfs_description import kinematics
+from rfs_sim_bridge import observations, rewards
+from rfs_sim_bridge.cloud import CloudCaster
+from rfs_sim_bridge.engine import Array, Engine
+from rfs_sim_bridge.episodes import Episode, draw
+from rfs_sim_bridge.interpenetration import interpenetration
+from rfs_sim_bridge.mujoco_engine import MujocoEngine
+from rfs_sim_bridge.objects import ObjectSpec, find_objects
+from rfs_sim_bridge.task_config import TaskConfig
+
+
+@dataclass
+class StepResult:
+    """Outcome of one control step for n environments.
+
+    done: success, or the episode's time is over. executed: (n, 22) the action after limits.
+    flags: (n,) bits of rfs_msgs/ExecutedAction. Environments are not reset by themselves.
+    """
+
+    reward: Array
+    success: NDArray[np.bool_]
+    done: NDArray[np.bool_]
+    executed: Array
+    flags: NDArray[np.uint32]
+
+
+class GraspTask:
+    """Grasp and lift one object per environment.
+
+    An episode follows from (seed, object, config) bit for bit, whatever runs beside it. Environment i gets
+    `objects[i % len(objects)]` (all training objects by default) unless `reset` says otherwise.
+    """
+
+    def __init__(
+        self,
+        config: TaskConfig | None = None,
+        num_envs: int = 1,
+        objects: Sequence[str] | None = None,
+        threads: int = 2,
+        engine: Engine | None = None,
+    ):
+        self.config = config or TaskConfig.default()
+        self.num_envs = num_envs
+        chosen = find_objects(objects)
+        self.objects: list[ObjectSpec] = [chosen[i % len(chosen)] for i in range(num_envs)]
+        self.engine = engine or MujocoEngine(num_envs, self.config.timestep, threads)
+        self.limits = Limits.load(period=self.config.period)
+        self._caster = CloudCaster(self.config.cloud, num_envs, threads)
+        self._episodes: list[Episode | None] = [None] * num_envs
+        self._targets = np.zeros((num_envs, 23))
+        self._start_targets = np.zeros((num_envs, 23))
+        self.command = Command.from_joints(np.zeros((num_envs, 23)))
+        self.steps = np.zeros(num_envs, np.int64)
+        self._ticks = np.zeros(num_envs, np.int64)
+        self._held = np.zeros(num_envs, np.int64)
+        self._rest = np.zeros((num_envs, 3))
+        self._at_limit = np.zeros(num_envs, bool)
+        self.success = np.zeros(num_envs, bool)
+        self.reset(np.arange(num_envs))
+
+    # ---- episodes ----
+    def reset(
+        self,
+        seeds: Sequence[int] | NDArray,
+        objects: Sequence[str] | None = None,
+        env_ids: Sequence[int] | NDArray | None = None,
+    ) -> None:
+        """Begin episodes with these seeds, one per environment of env_ids (all by default)."""
+        ids = np.arange(self.num_envs) if env_ids is None else np.asarray(env_ids, np.intp)
+        if len(seeds) != len(ids):
+            raise ValueError(f"{len(ids)} environments need {len(ids)} seeds, got {len(seeds)}")
+        if objects is not None:
+            chosen = find_objects(objects)
+            for index, env in enumerate(ids):
+                self.objects[env] = chosen[index % len(chosen)]
+        episodes = [draw(seed, self.objects[env], self.config) for seed, env in zip(seeds, ids, strict=True)]
+        self.engine.reset(ids, [e.start for e in episodes])
+        for env, episode in zip(ids, episodes, strict=True):
+            self._episodes[env] = episode
+            self._caster.reset(env, episode)
+            self._rest[env] = episode.start.object_position
+            self._rest[env, 2] = episode.start.object.rest_height
+        for counter in (self.steps, self._ticks, self._held):
+            counter[ids] = 0
+        self.success[ids] = self._at_limit[ids] = False
+        self._latch(ids)
+
+    def _latch(self, ids: NDArray) -> None:
+        """The command is where the robot is."""
+        joints = self.engine.state.joint_positions[ids]
+        self._targets[ids] = self._start_targets[ids] = joints
+        latched, old = Command.from_joints(joints), self.command
+        parts = (old.position.copy(), old.rotation.copy(), old.fingers.copy())
+        for part, new in zip(parts, (latched.position, latched.rotation, latched.fingers), strict=True):
+            part[ids] = new
+        self.command = Command(*parts)
+        self._substep = self.config.substeps
+
+    # ---- stepping ----
+    def step(self, action: Array) -> StepResult:
+        """Compose actions (n, 22) with the last command, within limits, and simulate one control period."""
+        command, executed, flags = compose(self.command, np.asarray(action, np.float64), self.limits)
+        self.apply(command)
+        flags = flags | (self._at_limit * np.uint32(Limit.ARM_JOINT))
+        done = self.success | (self.steps >= self.config.max_steps)
+        return StepResult(rewards.total(self.reward_terms()), self.success.copy(), done, executed, flags)
+
+    def apply(self, command: Command) -> None:
+        """Simulate one control period towards a command; updates success."""
+        self.track(command)
+        self.advance(self.config.substeps)
+        self.finish_step()
+
+    def track(self, command: Command) -> None:
+        """Take a new command: solve for joint targets, to be reached linearly over one control period."""
+        self.command = command
+        self._start_targets = self._targets.copy()
+        arm, self._at_limit = solve(self._targets[:, :7], command.position, command.rotation)
+        self._targets = np.concatenate([arm, command.fingers], axis=1)
+        self._substep = 0
+
+    def advance(self, substeps: int) -> None:
+        """Simulate some physics steps of the current control period (then towards the same targets)."""
+        fraction = np.minimum(
+            np.arange(self._substep + 1, self._substep + substeps + 1) / self.config.substeps, 1.0
+        )
+        span = self._targets - self._start_targets
+        targets = self._start_targets[:, None] + fraction[:, None] * span[:, None]
+        pulse = self._pulses()
+        self.engine.step(targets, np.broadcast_to(pulse[:, None], targets.shape))
+        self._substep += substeps
+        self._ticks += substeps
+
+    def finish_step(self) -> None:
+        """Close the control period: count it and judge success."""
+        self.steps += 1
+        good = self.feasible() & (self.lift >= self.config.success.lift)
+        good &= np.linalg.norm(self.object_velocity[:, :3], axis=1) < self.config.success.max_object_speed
+        self._held = np.where(good, self._held + 1, 0)
+        self.success = self.success | (self._held >= self.config.hold_steps)
+
+    def _pulses(self) -> Array:
+        """Disturbing torques (n, 23) of this control step; none after the longest episode."""
+        last = self.config.max_steps - 1
+        rows = [e.disturbance[min(s, last)] for e, s in zip(self._episodes, self.steps, strict=True)]
+        return np.where((self.steps <= last)[:, None], np.array(rows), 0.0)
+
+    # ---- quantities ----
+    @property
+    def joint_positions(self) -> Array:
+        """(n, 23) measured, rad."""
+        return self.engine.state.joint_positions
+
+    @property
+    def joint_velocities(self) -> Array:
+        """(n, 23) measured, rad/s."""
+        return self.engine.state.joint_velocities
+
+    @property
+    def time(self) -> Array:
+        """(n,) simulated seconds since each reset."""
+        return self._ticks * self.config.timestep
+
+    @property
+    def object_pose(self) -> tuple[Array, Array]:
+        """Position (n, 3) m and quaternion (n, 4) xyzw in the base frame."""
+        return self.engine.state.object_position, self.engine.state.object_quaternion
+
+    @property
+    def object_velocity(self) -> Array:
+        """(n, 6) linear m/s, angular rad/s."""
+        return self.engine.state.object_velocity
+
+    @property
+    def lift(self) -> Array:
+        """(n,) m over the object's rest height."""
+        return self.engine.state.object_position[:, 2] - self._rest[:, 2]
+
+    @property
+    def target_position(self) -> Array:
+        """(n, 3) m: where the object should end, above where it stood."""
+        return self._rest + np.array([0.0, 0.0, rewards.TARGET_LIFT])
+
+    def joint_margin(self) -> Array:
+        """(n,) rad to the nearest arm joint limit."""
+        arm = self.joint_positions[:, :7]
+        return np.minimum(arm - ARM_LOWER, ARM_UPPER - arm).min(axis=1)
+
+    def interpenetration(self) -> Array:
+        """(n,) m, deepest overlap between different fingers' links."""
+        return interpenetration(self.joint_positions[:, 7:])
+
+    def feasible(self) -> NDArray[np.bool_]:
+        """(n,) the arm is away from its limits and the fingers do not sink into each other."""
+        success = self.config.success
+        return (self.joint_margin() > success.joint_margin) & (
+            self.interpenetration() <= success.max_interpenetration
+        )
+
+    def reward_terms(self) -> dict[str, Array]:
+        """Unweighted reward terms by name, each (n,)."""
+        state, lift = self.engine.state, self.lift
+        palm, _ = kinematics.forward(state.joint_positions[:, :7])
+        return {
+            "palm_proximity": rewards.palm_proximity(palm, state.object_position),
+            "finger_proximity": rewards.finger_proximity(state.fingertips, state.object_position),
+            "touch": rewards.touch(state.contacts),
+            "hold": rewards.hold(state.contacts),
+            "lift": rewards.lift_progress(lift, state.contacts),
+            "lifted": (lift >= self.config.success.lift).astype(np.float64),
+            "excessive_lift": rewards.excessive_lift(lift),
+            "joint_limits": rewards.joint_limits(self.joint_margin()),
+        }
+
+    # ---- observations ----
+    def state(self) -> NDArray[np.float32]:
+        """(n, 48) proprioceptive state, as the policy node sees it."""
+        command = self.command
+        return proprioception(self.joint_positions, command.position, command.rotation, command.fingers)
+
+    def clouds(self) -> NDArray[np.float32]:
+        """(n, points, 3) m, base frame: cropped to the workspace, without the table, finite."""
+        palm, rotation = kinematics.forward(self.joint_positions[:, :7])
+        return self._caster.cast(self.engine, palm, rotation, self._ticks)
+
+    def privileged(self) -> NDArray[np.float32]:
+        """(n, p) what only a simulator knows; columns are `observations.PRIVILEGED_NAMES`."""
+        return observations.privileged(self.engine.state, self.state(), self.target_position)

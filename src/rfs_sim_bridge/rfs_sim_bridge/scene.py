@@ -1,0 +1,156 @@
+"""The scene as a MuJoCo model: robot, table and one object. All objects give models of one structure."""
+
+from collections.abc import Sequence
+from functools import cache
+
+import mujoco
+import numpy as np
+from rfs_description.mjcf import robot_spec
+from rfs_description.robot import FINGERTIPS
+
+from rfs_sim_bridge.objects import MAX_PRIMITIVES, ObjectSpec, Primitive, find_object
+
+OBJECT_BODY = "object"
+OBJECT_JOINT = "object_free"
+TABLE_GEOM = "table"
+# Finger roots (contact is counted on the whole subtree) and the palm body, in the order of the contact flags.
+CONTACT_BODIES = ("leap_if_bs", "leap_mf_bs", "leap_rf_bs", "leap_th_mp", "leap_palm")
+# Geom groups: what point clouds see is ROBOT and OBJECT. Visual meshes of the robot share OBJECT's group.
+TABLE_GROUP, ROBOT_GROUP, OBJECT_GROUP, UNUSED_GROUP = 0, 1, 2, 5
+
+_OBJECT_BIT, _HAND_BIT, _TABLE_BIT = 1, 2, 4
+_INERT_BIT = 1 << 10  # nothing answers to it; a geom without any bit would change the model's structure
+_TABLE_SIZE = (0.40, 0.55, 0.02)
+_TABLE_CENTER = (0.55, 0.0, -0.02)
+_GEOM_TYPES = {
+    "box": mujoco.mjtGeom.mjGEOM_BOX,
+    "sphere": mujoco.mjtGeom.mjGEOM_SPHERE,
+    "capsule": mujoco.mjtGeom.mjGEOM_CAPSULE,
+    "cylinder": mujoco.mjtGeom.mjGEOM_CYLINDER,
+    "ellipsoid": mujoco.mjtGeom.mjGEOM_ELLIPSOID,
+}
+
+
+def scene_spec(spec: ObjectSpec, timestep: float, meshes: bool = False) -> mujoco.MjSpec:
+    """Robot, table, light, object and the sensors that the task reads; timestep in s."""
+    scene = robot_spec(meshes=meshes)
+    scene.modelname = f"grasp_{spec.name}"
+    _set_physics(scene, timestep)
+    _add_surroundings(scene)
+    _add_object(scene, spec)
+    _add_sensors(scene)
+    return scene
+
+
+@cache
+def compiled_scene(name: str, timestep: float) -> mujoco.MjModel:
+    """Model of the named object's scene. Shared and cached: copy it before changing a number in it."""
+    return scene_spec(find_object(name), timestep).compile()
+
+
+def _set_physics(scene: mujoco.MjSpec, timestep: float) -> None:
+    """Settings under which grasps hold: see the README's physics section before relaxing any of them."""
+    option = scene.option
+    option.timestep = timestep
+    option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
+    option.solver = mujoco.mjtSolver.mjSOL_NEWTON
+    option.iterations = 10
+    option.ls_iterations = 20
+    option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
+    option.impratio = 10
+
+
+def _add_surroundings(scene: mujoco.MjSpec) -> None:
+    world = scene.worldbody
+    world.add_light(pos=[0.6, -0.5, 2.0], dir=[0, 0.2, -1], diffuse=[0.8, 0.8, 0.8])
+    world.add_geom(
+        name=TABLE_GEOM,
+        type=mujoco.mjtGeom.mjGEOM_BOX,
+        size=_TABLE_SIZE,
+        pos=_TABLE_CENTER,
+        contype=_TABLE_BIT,
+        conaffinity=_OBJECT_BIT | _HAND_BIT,
+        friction=[0.8, 0.005, 0.0001],
+        group=TABLE_GROUP,
+        rgba=[0.72, 0.64, 0.52, 1],
+    )
+
+
+def _add_object(scene: mujoco.MjSpec, spec: ObjectSpec) -> None:
+    body = scene.worldbody.add_body(name=OBJECT_BODY, pos=[0.55, 0, spec.rest_height])
+    body.add_freejoint(name=OBJECT_JOINT)
+    volume = sum(p.volume for p in spec.primitives)
+    for index in range(MAX_PRIMITIVES):
+        if index < len(spec.primitives):
+            primitive = spec.primitives[index]
+            _add_primitive(body, index, spec, primitive, spec.mass * primitive.volume / volume)
+        else:
+            _add_inert(body, f"object_{index}", mass=0.0)
+    # A body whose center of mass is its origin gets a sparser inertia matrix. This speck, off center, gives
+    # all objects the same structure, which models that share a data pool must have.
+    _add_inert(body, "object_speck", mass=1e-4, position=(0.002, 0.002, 0.002))
+
+
+def _add_inert(body: mujoco.MjsBody, name: str, mass: float, position: Sequence[float] = (0, 0, 0)) -> None:
+    body.add_geom(
+        name=name,
+        type=mujoco.mjtGeom.mjGEOM_SPHERE,
+        size=[0.001, 0, 0],
+        pos=position,
+        mass=mass,
+        contype=_INERT_BIT,
+        conaffinity=0,
+        group=UNUSED_GROUP,
+    )
+
+
+def _add_primitive(
+    body: mujoco.MjsBody, index: int, spec: ObjectSpec, primitive: Primitive, mass: float
+) -> None:
+    x, y, z, w = primitive.quaternion
+    soft = spec.softness
+    body.add_geom(
+        name=f"object_{index}",
+        type=_GEOM_TYPES[primitive.shape],
+        size=[*primitive.size, 0, 0][:3],
+        pos=primitive.position,
+        quat=[w, x, y, z],
+        mass=mass,
+        contype=_OBJECT_BIT,
+        conaffinity=_HAND_BIT | _TABLE_BIT,
+        # The object decides how its contacts feel: friction and compliance are its own, not the other side's.
+        priority=1,
+        condim=6 if spec.rolling else 4,
+        friction=[spec.friction, 0.005, spec.rolling or 0.0001],
+        solref=[0.01 + 0.025 * soft, 1],
+        solimp=[0.9 - 0.5 * soft, 0.95, 0.001 + 0.014 * soft, 0.5, 2],
+        group=OBJECT_GROUP,
+        rgba=[*spec.color, 1],
+    )
+
+
+def _add_sensors(scene: mujoco.MjSpec) -> None:
+    sensor, kind = mujoco.mjtSensor, mujoco.mjtObj
+    for tip in FINGERTIPS:
+        scene.add_sensor(name=tip, type=sensor.mjSENS_FRAMEPOS, objtype=kind.mjOBJ_SITE, objname=tip)
+    for body in CONTACT_BODIES:
+        subtree = body != "leap_palm"
+        scene.add_sensor(
+            name=f"touch_{body}",
+            type=sensor.mjSENS_CONTACT,
+            objtype=kind.mjOBJ_XBODY if subtree else kind.mjOBJ_BODY,
+            objname=body,
+            reftype=kind.mjOBJ_BODY,
+            refname=OBJECT_BODY,
+            intprm=[1, 0, 1],  # report whether there is contact, any order, one contact
+        )
+
+
+def scale_object(model: mujoco.MjModel, mass: float, friction: float) -> None:
+    """Multiply the object's mass (and inertia) and its friction in place; factors."""
+    body = model.body(OBJECT_BODY).id
+    model.body_mass[body] *= mass
+    model.body_inertia[body] *= mass
+    geoms = np.flatnonzero(model.geom_bodyid == body)
+    model.geom_friction[geoms, 0] *= friction
+    mujoco.mj_setConst(model, mujoco.MjData(model))

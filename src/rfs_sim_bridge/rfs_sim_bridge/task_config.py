@@ -1,0 +1,141 @@
+"""Settings of the grasp task, read from config/task.yaml."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class SuccessConfig:
+    """When a grasp counts: lift (m), hold time (s), object speed (m/s), distance to arm joint limits (rad)
+    and the deepest allowed interpenetration of fingers (m)."""
+
+    lift: float = 0.20
+    hold_seconds: float = 0.5
+    max_object_speed: float = 0.3
+    joint_margin: float = 0.03
+    max_interpenetration: float = 0.005
+
+
+@dataclass(frozen=True)
+class ResetConfig:
+    """Where episodes start (m, rad) and how their physics vary (factors); the object's yaw is uniform."""
+
+    object_x: Range = (0.45, 0.65)
+    object_y: Range = (-0.25, 0.25)
+    arm_std: float = 0.06
+    hand_std: float = 0.05
+    mass_scale: Range = (0.8, 1.25)
+    friction_scale: Range = (0.85, 1.15)
+
+
+@dataclass(frozen=True)
+class DisturbanceConfig:
+    """Torque pulses on every joint: gap between pulses in control steps, standard deviations in N m."""
+
+    interval: tuple[int, int] = (2, 5)
+    arm_torque: float = 1.5
+    hand_torque: float = 0.02
+
+
+@dataclass(frozen=True)
+class CloudConfig:
+    """Point clouds: number of points, aim of the rays, noise, camera positions (m, base frame)."""
+
+    points: int = 1024
+    object_share: float = 0.5
+    depth_noise: float = 0.0015
+    extrinsics_translation: float = 0.003
+    extrinsics_rotation: float = 0.004
+    cameras: tuple[tuple[float, float, float], ...] = ((1.15, 0.60, 0.75), (1.15, -0.60, 0.75))
+
+
+@dataclass(frozen=True)
+class TaskConfig:
+    """All settings of `GraspTask`; `default()` reads the packaged YAML, `replace` from dataclasses changes
+    some."""
+
+    control_rate: float = 10.0
+    timestep: float = 0.0025
+    episode_seconds: float = 8.0
+    success: SuccessConfig = field(default_factory=SuccessConfig)
+    reset: ResetConfig = field(default_factory=ResetConfig)
+    disturbance: DisturbanceConfig = field(default_factory=DisturbanceConfig)
+    cloud: CloudConfig = field(default_factory=CloudConfig)
+
+    def __post_init__(self) -> None:
+        steps = 1.0 / self.control_rate / self.timestep
+        if abs(steps - round(steps)) > 1e-6:
+            raise ValueError(
+                f"timestep {self.timestep} s does not divide the control period {1 / self.control_rate} s: "
+                "use 0.0025 or 0.005"
+            )
+        if not self.cloud.cameras:
+            raise ValueError("cloud.cameras is empty: give at least one camera position")
+
+    @property
+    def period(self) -> float:
+        """Control period, s."""
+        return 1.0 / self.control_rate
+
+    @property
+    def substeps(self) -> int:
+        """Physics steps in a control period."""
+        return round(self.period / self.timestep)
+
+    @property
+    def max_steps(self) -> int:
+        """Control steps in the longest episode."""
+        return round(self.episode_seconds * self.control_rate)
+
+    @property
+    def hold_steps(self) -> int:
+        """Control steps that a lifted object must stay up."""
+        return round(self.success.hold_seconds * self.control_rate)
+
+    @classmethod
+    @cache
+    def default(cls) -> Self:
+        """The packaged settings (config/task.yaml)."""
+        text = files("rfs_sim_bridge").joinpath("config/task.yaml").read_text()
+        return cls.from_dict(yaml.safe_load(text))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Settings from a YAML file; entries that it leaves out keep their defaults."""
+        file = Path(path)
+        if not file.is_file():
+            raise FileNotFoundError(f"no task configuration at {file}")
+        return cls.from_dict(yaml.safe_load(file.read_text()) or {})
+
+    @classmethod
+    def from_dict(cls, entries: Mapping[str, Any]) -> Self:
+        """Nested mappings to nested settings; ValueError names an unknown entry."""
+        return _build(cls, entries, "task")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for config files; `from_dict` gives an equal TaskConfig back."""
+        return asdict(self)
+
+
+def _build(kind: type, entries: Mapping[str, Any], where: str) -> Any:
+    known = {f.name: f for f in fields(kind)}
+    values = {}
+    for key, value in entries.items():
+        if key not in known:
+            raise ValueError(f"unknown setting '{where}.{key}'; known: {', '.join(known)}")
+        default = known[key].default_factory
+        nested = isinstance(default, type) and is_dataclass(default)
+        values[key] = _build(default, value, f"{where}.{key}") if nested else _freeze(value)
+    return kind(**values)
+
+
+def _freeze(value: Any) -> Any:
+    return tuple(_freeze(v) for v in value) if isinstance(value, (list, tuple)) else value

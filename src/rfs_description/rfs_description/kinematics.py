@@ -24,7 +24,7 @@ _PALM_POSITION = (0.07, 0.0, 0.1995)
 
 
 def forward(q_arm: Array) -> tuple[Array, Array]:
-    """Arm joints (..., 7) to PALM_FRAME in BASE_FRAME: position (..., 3) in m, rotation matrix (..., 3, 3)."""
+    """Arm joints (..., 7) to PALM_FRAME in BASE_FRAME: position (..., 3) in m, rotation (..., 3, 3)."""
     position, columns, _, _ = _chain(q_arm)
     return position, np.stack(columns, axis=-1)
 

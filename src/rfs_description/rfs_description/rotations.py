@@ -33,7 +33,7 @@ def to_vector(matrix: Array) -> Array:
 
 
 def orthonormalize(matrix: Array) -> Array:
-    """One Newton step toward the nearest rotation, R (3 I - R'R) / 2; keeps products of many rotations exact."""
+    """One Newton step to the nearest rotation, R (3 I - R'R) / 2; keeps products of many rotations exact."""
     return matrix @ (1.5 * np.eye(3) - 0.5 * (np.swapaxes(matrix, -1, -2) @ matrix))
 
 

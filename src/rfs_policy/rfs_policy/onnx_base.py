@@ -1,0 +1,39 @@
+"""The base policy on ONNX Runtime: the fastest on a CPU (see bench/policy.py), and it starts without
+torch.
+"""
+
+import onnxruntime
+
+from rfs_policy.checkpoint import Checkpoint
+from rfs_policy.modulation import Array
+from rfs_policy.onnx_graph import encoder_graph, push_graph
+
+
+class OnnxBase:
+    """A frozen flow policy as two ONNX sessions, encoder and push.
+
+    Args:
+        threads: CPU threads of one inference; with one the result is the same on every run and machine load.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, threads: int = 1) -> None:
+        self.layout, self.id = checkpoint.layout, checkpoint.id
+        self.steps = int(checkpoint.config["push_steps"])
+        self._encoder = _session(encoder_graph(checkpoint), threads)
+        self._push = _session(push_graph(checkpoint), threads)
+
+    def encode(self, cloud: Array, state: Array) -> Array:
+        """cloud (B, N, 3), state (B, S) -> context (B, C)."""
+        return self._encoder.run(None, {"cloud": cloud, "state": state})[0]
+
+    def push(self, context: Array, noise: Array) -> Array:
+        """context (B, C), a0 (B, H, D) -> action chunk (B, H, D) in m and rad."""
+        return self._push.run(None, {"context": context, "noise": noise})[0]
+
+
+def _session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

@@ -1,29 +1,16 @@
-"""What every number of an action and of the proprioceptive state means; stored in each checkpoint.
-
-Joint names repeat `rfs_description.robot.JOINTS` so that a checkpoint can be read without it.
-"""
+"""What every number of an action and of the proprioceptive state means; stored in each checkpoint."""
 
 import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-ARM_JOINT_NAMES = tuple(f"fr3_joint{i}" for i in range(1, 8))
-HAND_JOINT_NAMES = tuple(
-    f"leap_{finger}_{joint}"
-    for finger, joints in (
-        ("if", ("mcp", "rot", "pip", "dip")),
-        ("mf", ("mcp", "rot", "pip", "dip")),
-        ("rf", ("mcp", "rot", "pip", "dip")),
-        ("th", ("cmc", "axl", "mcp", "ipl")),
-    )
-    for joint in joints
-)
+from rfs_description.robot import ARM_JOINTS, HAND_JOINTS, JOINTS
 
 STATE_NAMES = (
-    *(f"measured/{name}" for name in ARM_JOINT_NAMES + HAND_JOINT_NAMES),
+    *(f"measured/{name}" for name in JOINTS),
     *(f"command/palm_position_{axis}" for axis in "xyz"),
     *(f"command/palm_rotation_column{column}_{axis}" for column in (0, 1) for axis in "xyz"),
-    *(f"command/{name}" for name in HAND_JOINT_NAMES),
+    *(f"command/{name}" for name in HAND_JOINTS),
 )
 
 # Where the parts of the 48-number state lie.
@@ -113,7 +100,7 @@ def _short(mine: Any, theirs: Any) -> str:
     return f"number {index} is {mine[index]!r} against {theirs[index]!r}"
 
 
-_FINGER_TARGETS = tuple(f"target/{name}" for name in HAND_JOINT_NAMES)
+_FINGER_TARGETS = tuple(f"target/{name}" for name in HAND_JOINTS)
 
 # Palm deltas against the last commanded palm pose, base frame (m; rotation vector in rad, multiplied from the
 # left), then absolute finger targets (rad). Additive, so that a = a_b + a_r holds.
@@ -129,7 +116,7 @@ DELTA_POSE = Layout(
 # The paper's layout: absolute targets of 7 arm joints and 16 finger joints, rad.
 ARM_JOINTS_23 = Layout(
     name="arm_joints_23",
-    action_names=(*(f"target/{name}" for name in ARM_JOINT_NAMES), *_FINGER_TARGETS),
+    action_names=(*(f"target/{name}" for name in ARM_JOINTS), *_FINGER_TARGETS),
 )
 
 LAYOUTS = {layout.name: layout for layout in (DELTA_POSE, ARM_JOINTS_23)}

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rfs_description.robot import HAND_JOINTS
 from rfs_policy.layout import ARM_JOINTS_23, DELTA_POSE, LAYOUTS, Layout
 
 from rfs_policy import layout as layout_module
@@ -28,7 +29,7 @@ def test_state_slices_point_at_their_names():
     assert all(name.startswith("measured/") for name in names[layout_module.STATE_JOINTS])
     assert all("palm_position" in name for name in names[layout_module.STATE_PALM_POSITION])
     assert all("palm_rotation" in name for name in names[layout_module.STATE_PALM_ROTATION])
-    fingers = tuple(f"command/{name}" for name in layout_module.HAND_JOINT_NAMES)
+    fingers = tuple(f"command/{name}" for name in HAND_JOINTS)
     assert names[layout_module.STATE_COMMAND_FINGERS] == fingers
 
 

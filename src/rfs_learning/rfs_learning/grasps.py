@@ -60,7 +60,7 @@ def pinch_grasp(entry: Mapping[str, Any]) -> Grasp:
     opened, _ = pinch_posture(min(width + 0.045, 0.11))
     closed, _ = pinch_posture(width - entry["squeeze"])
     _, center = pinch_posture(width + 0.02)
-    offset = center + [entry.get("forward", 0.0), 0.0, -entry["height"]]
+    offset = center + np.array([entry.get("forward", 0.0), 0.0, -entry["height"]])
     return Grasp(offset, entry["tilt"], opened, closed, entry["align"])
 
 

@@ -1,0 +1,68 @@
+"""Everything a training run needs to go on exactly where it stopped, as safetensors."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rfs_policy.checkpoint import write_atomically
+from rfs_policy.network import FlowNetwork
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+STATE_FILE = "training.safetensors"
+
+
+@dataclass
+class TrainingState:
+    """Network, its exponential moving average, optimizer, generator of all randomness, and steps done."""
+
+    network: FlowNetwork
+    average: FlowNetwork
+    optimizer: torch.optim.Optimizer
+    generator: torch.Generator
+    step: int = 0
+
+    def save(self, folder: Path) -> None:
+        """Write `training.safetensors`, by renaming."""
+        write_atomically(folder / STATE_FILE, save(self._tensors(), {"step": str(self.step)}))
+
+    def restore(self, folder: Path) -> None:
+        """Read what `save` wrote.
+
+        Raises:
+            FileNotFoundError, ValueError: nothing to resume there, or it does not fit this configuration.
+        """
+        file = folder / STATE_FILE
+        if not file.is_file():
+            raise FileNotFoundError(f"nothing to resume at '{file}': leave --resume out to begin a run")
+        try:
+            tensors = load(file.read_bytes())
+            for prefix, network in (("network.", self.network), ("average.", self.average)):
+                network.load_state_dict(_under(prefix, tensors))
+        except (SafetensorError, RuntimeError) as error:
+            raise ValueError(f"'{file}' does not fit this configuration or is truncated: {error}") from error
+        self.generator.set_state(tensors["generator"])
+        self.step = int(tensors["step"])
+        self._restore_optimizer(_under("optimizer.", tensors))
+
+    def _tensors(self) -> dict[str, Tensor]:
+        tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
+        tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
+        for index, entry in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{k}": v for k, v in entry.items()}
+        tensors["generator"] = self.generator.get_state()
+        tensors["step"] = torch.tensor(self.step)
+        return {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
+
+    def _restore_optimizer(self, tensors: dict[str, Tensor]) -> None:
+        entries: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            index, key = name.split(".", 1)
+            entries.setdefault(int(index), {})[key] = tensor
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": entries, "param_groups": groups})
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -1,0 +1,263 @@
+"""Flow-matching training (paper, equation 3): `./rfs train flow --data runs/demos.zarr --output
+runs/flow`.
+"""
+
+import argparse
+import copy
+import json
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from rfs_policy.checkpoint import load_checkpoint, save_checkpoint, write_atomically
+from rfs_policy.flow import flow_matching_loss, push
+from rfs_policy.layout import DELTA_POSE, LAYOUTS, Layout
+from rfs_policy.network import FlowNetwork
+from rfs_policy.torch_base import checkpoint_of, network_of
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch import Tensor
+
+from rfs_learning.flow_config import FlowConfig
+from rfs_learning.flow_data import ChunkData, augment, subset
+from rfs_learning.flow_plot import plot_losses
+from rfs_learning.flow_state import TrainingState
+
+METRICS_FILE = "metrics.jsonl"
+CONFIG_FILE = "config.json"
+_STD_FLOOR = {
+    "state": 0.02,
+    "translation": 0.002,
+    "action": 0.01,
+}  # m and rad: below is noise, not information
+
+
+class FlowTraining:
+    """One run: data, training state, and the folder that everything is written to.
+
+    Every random choice comes from one generator that is saved with the state, so that a resumed run equals an
+    uninterrupted one bit for bit.
+    """
+
+    def __init__(self, data: ChunkData, layout: Layout, config: FlowConfig, output: Path) -> None:
+        self.data, self.layout, self.config, self.output = data, layout, config, output
+        self.train_index, self.validation_index = data.split(config.validation, config.seed)
+        torch.manual_seed(config.seed)
+        network = FlowNetwork(layout, config.network)
+        fit_normalization(network, data, self.train_index)
+        self._begin(network)
+        self.started = time.monotonic()
+
+    def _begin(self, network: FlowNetwork) -> None:
+        optimizer = torch.optim.AdamW(
+            network.parameters(), self.config.learning_rate, weight_decay=self.config.weight_decay
+        )
+        generator = torch.Generator().manual_seed(self.config.seed)
+        self.state = TrainingState(network, copy.deepcopy(network), optimizer, generator)
+
+    def start_from(self, path: str) -> None:
+        """Begin with the weights and the normalization of another checkpoint."""
+        self._begin(network_of(load_checkpoint(path, self.layout)))
+
+    def run(self, progress: Progress, until: int | None = None) -> None:
+        """Train to the last step (or `until`), saving on the way; an interrupt saves and ends early."""
+        interrupted = _Interrupt()
+        bar = progress.add_task(
+            "train flow", total=self.config.steps, completed=self.state.step, loss=float("nan")
+        )
+        losses: list[float] = []
+        last = self.config.steps if until is None else until
+        while self.state.step < last and not interrupted.seen:
+            losses.append(self.step())
+            progress.update(bar, completed=self.state.step, loss=losses[-1])
+            if self.state.step % self.config.log_every == 0 or self.state.step == last:
+                self._log(float(np.mean(losses)))
+                losses.clear()
+            if self.state.step % self.config.save_every == 0:
+                self.save()
+        self.save()
+        interrupted.restore()
+        if interrupted.seen:
+            progress.console.print(f"stopped at step {self.state.step}; saved: go on with --resume")
+
+    def step(self) -> float:
+        """One optimizer step; returns the flow-matching loss."""
+        state, config = self.state, self.config
+        for group in state.optimizer.param_groups:
+            group["lr"] = learning_rate(state.step, config)
+        choice = torch.randint(len(self.train_index), (config.batch,), generator=state.generator)
+        loss = self.loss(state.network, self.train_index[choice], state.generator, augmented=True)
+        state.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(state.network.parameters(), config.gradient_clip)
+        state.optimizer.step()
+        state.step += 1
+        self._average()
+        return loss.item()
+
+    def loss(
+        self, network: FlowNetwork, index: Tensor, generator: torch.Generator, augmented: bool
+    ) -> Tensor:
+        """Equation 3 for the steps index (B,), each with `draws` noises and flow times."""
+        config = self.config
+        cloud = subset(self.data.clouds, index, config.points, generator)
+        state = self.data.states[index]
+        if augmented:
+            cloud, state = augment(cloud, state, config, generator)
+        context = network.encode(cloud, state)
+        a1 = network.normalize_action(self.data.chunks(index, self.layout.horizon))
+        a1, context = (x.repeat_interleave(config.draws, dim=0) for x in (a1, context))
+        a0 = torch.randn(a1.shape, generator=generator)
+        t = torch.rand(len(a1), generator=generator)
+        return flow_matching_loss(network.velocity(context), a1, a0, t)
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Exponential moving average, faster at the start, when the weights still change a lot."""
+        decay = min(self.config.ema, (1 + self.state.step) / (10 + self.state.step))
+        pairs = zip(self.state.average.parameters(), self.state.network.parameters(), strict=True)
+        for average, value in pairs:
+            average.lerp_(value, 1 - decay)
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Loss and mean error of Push's first action on episodes kept out of training, of the averaged
+        network.
+        """
+        if not len(self.validation_index):
+            return {}
+        generator = torch.Generator().manual_seed(0)
+        choice = torch.randint(len(self.validation_index), (512,), generator=generator)
+        index = self.validation_index[choice]
+        network, layout = self.state.average, self.layout
+        loss = self.loss(network, index, generator, augmented=False)
+        context = network.encode(
+            subset(self.data.clouds, index, self.config.points, generator), self.data.states[index]
+        )
+        a0 = torch.randn(len(index), layout.horizon, layout.action_dim, generator=generator)
+        action = network.denormalize_action(push(network.velocity(context), a0, self.config.push_steps))
+        error = (action - self.data.chunks(index, layout.horizon))[:, 0].abs().mean(dim=0)
+        return {
+            "validation_loss": loss.item(),
+            "arm_error": error[:-16].mean().item(),
+            "finger_error": error[-16:].mean().item(),
+        }
+
+    def _log(self, loss: float) -> None:
+        entry = {
+            "step": self.state.step,
+            "loss": loss,
+            "learning_rate": learning_rate(self.state.step, self.config),
+            "seconds": time.monotonic() - self.started,
+            **self.validate(),
+        }
+        with (self.output / METRICS_FILE).open("a") as stream:
+            stream.write(json.dumps(entry) + "\n")
+
+    def save(self) -> None:
+        """Training state, checkpoint of the averaged network, and loss plot."""
+        self.state.save(self.output)
+        record = {"training": self.config.to_dict(), "step": self.state.step}
+        save_checkpoint(
+            self.output, checkpoint_of(self.state.average, self.layout, self.config.push_steps, record)
+        )
+        plot_losses(self.output / METRICS_FILE, self.output / "loss.png")
+
+
+class _Interrupt:
+    """Turns the first Ctrl-C into a wish to stop after the current step; a second one acts at once."""
+
+    def __init__(self) -> None:
+        self.seen = False
+        self._before = signal.signal(signal.SIGINT, self._on_signal)
+
+    def _on_signal(self, *_: object) -> None:
+        self.seen = True
+        self.restore()
+
+    def restore(self) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+
+def learning_rate(step: int, config: FlowConfig) -> float:
+    """Linear warm-up, then half a cosine down to zero."""
+    warm = min(1.0, (step + 1) / max(1, config.warmup))
+    return config.learning_rate * warm * 0.5 * (1 + np.cos(np.pi * min(1.0, step / config.steps)))
+
+
+def fit_normalization(network: FlowNetwork, data: ChunkData, index: Tensor) -> None:
+    """Set mean and deviation of state and action from the steps index."""
+    floor = torch.full((data.actions.shape[1],), _STD_FLOOR["action"])
+    if data.actions.shape[1] == DELTA_POSE.action_dim:
+        floor[:3] = _STD_FLOOR["translation"]
+    states, actions = data.states[index], data.actions[index]
+    network.state_mean.copy_(states.mean(dim=0))
+    network.state_std.copy_(states.std(dim=0).clamp(min=_STD_FLOOR["state"]))
+    network.action_mean.copy_(actions.mean(dim=0))
+    network.action_std.copy_(torch.maximum(actions.std(dim=0), floor))
+
+
+def train(
+    paths: Sequence[str], output: Path, config: FlowConfig, layout: Layout, resume: bool, start: str | None
+) -> None:
+    """Load the data, train or resume, write everything below `output`."""
+    torch.set_num_threads(config.threads)
+    data = ChunkData.load(paths, layout)
+    training = FlowTraining(data, layout, config, output)
+    output.mkdir(parents=True, exist_ok=True)
+    if resume:
+        training.state.restore(output)
+    else:
+        (output / METRICS_FILE).unlink(missing_ok=True)
+    if start:
+        training.start_from(start)
+    record = {"data": [str(path) for path in paths], "layout": layout.name, "training": config.to_dict()}
+    write_atomically(output / CONFIG_FILE, json.dumps(record | versions(), indent=2).encode())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}  loss {task.fields[loss]:.4f}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns) as progress:
+        progress.console.print(
+            f"{len(data)} steps of {int(data.episodes[-1]) + 1} episodes, writing to {output}"
+        )
+        training.run(progress)
+
+
+def versions() -> dict[str, dict[str, str]]:
+    """Versions that a result depends on, for the run's record."""
+    python = ".".join(str(part) for part in sys.version_info[:3])
+    return {"versions": {"python": python, "torch": torch.__version__, "numpy": np.__version__}}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="rfs train flow", description=__doc__)
+    parser.add_argument("--data", nargs="+", default=["runs/demos.zarr"], help="Zarr data sets (./rfs demos)")
+    parser.add_argument("--output", type=Path, default=Path("runs/flow"), help="folder of the run")
+    parser.add_argument("--config", help="YAML with settings that differ from the packaged config/flow.yaml")
+    parser.add_argument("--layout", default=DELTA_POSE.name, choices=sorted(LAYOUTS), help="action layout")
+    parser.add_argument("--steps", type=int, help="optimizer steps")
+    parser.add_argument("--batch", type=int, help="observations a step")
+    parser.add_argument("--seed", type=int, help="seed of every random choice")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --output")
+    parser.add_argument("--start", help="checkpoint whose weights and normalization to begin with")
+    args = parser.parse_args(argv)
+    try:
+        config = FlowConfig.load(args.config, steps=args.steps, batch=args.batch, seed=args.seed)
+        train(args.data, args.output, config, LAYOUTS[args.layout], args.resume, args.start)
+    except (ValueError, OSError) as error:
+        print(f"rfs train flow: {error}", file=sys.stderr)
+        return 1
+    print(f"checkpoint: {args.output}/policy.safetensors, metrics: {args.output}/{METRICS_FILE}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

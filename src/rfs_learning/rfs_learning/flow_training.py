@@ -53,7 +53,7 @@ class FlowTraining:
 
     def _begin(self, network: FlowNetwork) -> None:
         optimizer = torch.optim.AdamW(
-            network.parameters(), self.config.learning_rate, weight_decay=self.config.weight_decay
+            network.parameters(), self.config.learning_rate, weight_decay=self.config.weight_decay, fused=True
         )
         generator = torch.Generator().manual_seed(self.config.seed)
         self.state = TrainingState(network, copy.deepcopy(network), optimizer, generator)
@@ -89,7 +89,8 @@ class FlowTraining:
         for group in state.optimizer.param_groups:
             group["lr"] = learning_rate(state.step, config)
         choice = torch.randint(len(self.train_index), (config.batch,), generator=state.generator)
-        loss = self.loss(state.network, self.train_index[choice], state.generator, augmented=True)
+        with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
+            loss = self.loss(state.network, self.train_index[choice], state.generator, augmented=True)
         state.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(state.network.parameters(), config.gradient_clip)

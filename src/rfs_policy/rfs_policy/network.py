@@ -49,11 +49,17 @@ class PointEncoder(nn.Module):
         x = torch.cat([(cloud - self.center) / WORKSPACE_SCALE, local], dim=-1)
         for layer in self.layers:
             x = torch.relu(layer(x))
-        weights = torch.softmax(self.attention(x), dim=1)
-        keypoints = weights.transpose(1, 2) @ local
-        return torch.cat([x.amax(dim=1), keypoints.flatten(1)], dim=-1)
+        keypoints = _weighted_means(torch.softmax(self.attention(x), dim=1), local)
+        return torch.cat([x.max(dim=1).values, keypoints.flatten(1)], dim=-1)
 
 
+@torch.autocast("cpu", enabled=False)  # positions stay exact where training runs in bfloat16
+def _weighted_means(weights: Tensor, points: Tensor) -> Tensor:
+    """weights (B, N, M), points (B, N, 3) -> (B, M, 3)."""
+    return weights.float().transpose(1, 2) @ points
+
+
+@torch.autocast("cpu", enabled=False)
 def palm_frame(cloud: Tensor, state: Tensor) -> Tensor:
     """Points (B, N, 3) expressed in the commanded palm pose that `state` (B, 48) holds; m."""
     x, y = state[:, STATE_PALM_ROTATION].reshape(-1, 2, 3).unbind(1)

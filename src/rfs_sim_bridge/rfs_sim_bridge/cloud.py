@@ -21,18 +21,26 @@ from rfs_sim_bridge.task_config import CloudConfig
 
 _TABLE_POINTS = 8192  # length of the tables of aim points and noise; frames read them from changing offsets
 _HAND_JITTER = 0.014  # m: rays scatter around the lines from palm to fingertips and wrist
-_WRIST = (-0.17, 0.0, -0.01)  # m, palm frame
-_PALM_CORNERS = ((-0.08, 0.05, -0.05), (-0.08, -0.05, -0.05), (0.02, 0.05, -0.05), (0.02, -0.05, -0.05))
+_ON_PALM = np.array(  # m, palm frame: wrist and corners of the palm
+    [
+        [-0.17, 0, -0.01],
+        [-0.08, 0.05, -0.05],
+        [-0.08, -0.05, -0.05],
+        [0.02, 0.05, -0.05],
+        [0.02, -0.05, -0.05],
+    ]
+)
+_BLOCK = 8  # environments whose rays are handled together, so that their arrays stay in the cache
 
 
 @cache
 def surface_points(name: str) -> Array:
-    """(_TABLE_POINTS, 3) points on the named object's primitives, in its frame, uniform by area."""
+    """Points on the named object's primitives, in its frame: _TABLE_POINTS rows, twice."""
     spec, rng = find_object(name), np.random.default_rng(0)
     areas = np.array([p.volume ** (2 / 3) for p in spec.primitives])
     counts = rng.multinomial(_TABLE_POINTS, areas / areas.sum())
     points = [_on_surface(p, n, rng) for p, n in zip(spec.primitives, counts, strict=True)]
-    return rng.permutation(np.concatenate(points))
+    return np.tile(rng.permutation(np.concatenate(points)), (2, 1))
 
 
 def _on_surface(primitive: Primitive, count: int, rng: np.random.Generator) -> Array:
@@ -78,98 +86,108 @@ class CloudCaster:
     """
 
     def __init__(self, config: CloudConfig, num_envs: int, threads: int = 2):
-        self.config, self._threads = config, threads
-        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+        self.config = config
+        self._pool = ThreadPoolExecutor(threads) if threads > 1 and num_envs > _BLOCK else None
         rng = np.random.default_rng(1)
-        anchors = 5 + len(_PALM_CORNERS)
-        self._hand_weights, self._hand_jitter = _hand_rays(anchors, rng)
-        self._noise = rng.standard_normal(2 * _TABLE_POINTS)
+        self._hand_weights, self._hand_jitter = _hand_rays(len(_ON_PALM), rng)
+        self._noise = 1.0 + config.depth_noise * rng.standard_normal(2 * _TABLE_POINTS)
         cameras = len(config.cameras)
         self._origins = np.asarray(config.cameras, np.float64)
         self._keys = np.zeros(num_envs, np.uint64)
-        self._rotation = np.zeros((num_envs, cameras, 3, 3))
-        self._shift = np.zeros((num_envs, cameras, 3))
+        self._turn = np.zeros((num_envs, cameras, 3, 3))
+        self._shift = np.zeros((num_envs, cameras, 1, 3))
         self._surfaces: list[Array] = [surface_points("cylinder")] * num_envs
-        self._object_rays = round(config.points * config.object_share / cameras)
-        self._hand_rays = config.points // cameras - self._object_rays
+        self._object_rays = round(config.rays * config.object_share / cameras)
+        self._hand_rays = config.rays // cameras - self._object_rays
 
     def reset(self, env: int, episode: Episode) -> None:
         """Take over the camera errors and the cloud's random key of a new episode."""
         self._keys[env] = episode.cloud_key
-        self._rotation[env] = rotations.from_vector(episode.camera_rotation)
-        self._shift[env] = self._origins + episode.camera_translation
+        self._turn[env] = rotations.from_vector(episode.camera_rotation).transpose(0, 2, 1)
+        self._shift[env, :, 0] = self._origins + episode.camera_translation
         self._surfaces[env] = surface_points(episode.start.object.name)
 
     def cast(self, engine: Engine, palm: Array, palm_rotation: Array, frames: NDArray) -> NDArray[np.float32]:
-        """Clouds (n, points, 3), base frame, m; palm (n, 3) and its rotation (n, 3, 3), frame numbers
-        (n,)."""
+        """Clouds (n, points, 3), base frame, m.
+
+        palm (n, 3) and palm_rotation (n, 3, 3): measured palm pose; frames (n,): frame numbers.
+        """
+        state = engine.state
         out = np.empty((engine.num_envs, self.config.points, 3), np.float32)
-        offsets = _mix(self._keys + np.asarray(frames).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))
-        aims = self._aims(engine, palm, palm_rotation, offsets)
+        key = self._keys + np.asarray(frames).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        first = (_mix(key) % np.uint64(_TABLE_POINTS)).astype(np.intp)
+        anchors = np.concatenate(
+            [state.fingertips, palm[:, None] + _ON_PALM @ palm_rotation.transpose(0, 2, 1)], 1
+        )
+        pose = Rotation.from_quat(state.object_quaternion).as_matrix().transpose(0, 2, 1)
 
-        def some(envs: range) -> None:
-            for env in envs:
-                out[env] = self._cloud(engine, env, aims[env], int(offsets[env]), palm[env])
+        def cast_block(begin: int) -> None:
+            envs = range(begin, min(begin + _BLOCK, engine.num_envs))
+            rays = self._rays(envs, first, anchors, pose, state.object_position)
+            out[envs.start : envs.stop] = self._hits(engine, envs, first, rays, palm)
 
-        shares = [range(t, engine.num_envs, self._threads) for t in range(self._threads)]
-        if self._pool is None or engine.num_envs == 1:
-            some(range(engine.num_envs))
-        else:
-            list(self._pool.map(some, shares))
+        blocks = range(0, engine.num_envs, _BLOCK)
+        list(self._pool.map(cast_block, blocks) if self._pool else map(cast_block, blocks))
         return out
 
-    def _aims(self, engine: Engine, palm: Array, palm_rotation: Array, offsets: NDArray) -> Array:
-        """Points (n, cameras, rays, 3) through which the rays go."""
-        n, cameras = engine.num_envs, len(self._origins)
-        rows, hand_rows = cameras * self._object_rays, cameras * self._hand_rays
-        aims = np.empty((n, cameras, self._object_rays + self._hand_rays, 3))
-        state = engine.state
-        local = np.concatenate([np.array([_WRIST]), np.array(_PALM_CORNERS)])
-        fixed = palm[:, None] + local @ palm_rotation.transpose(0, 2, 1)
-        anchors = np.concatenate([state.fingertips, fixed], 1)
-        matrix = Rotation.from_quat(state.object_quaternion).as_matrix()
-        for env in range(n):
-            first = int(offsets[env] % np.uint64(_TABLE_POINTS))
-            chosen = self._surfaces[env][np.arange(first, first + rows) % _TABLE_POINTS]
-            on_object = chosen @ matrix[env].T + state.object_position[env]
-            aims[env, :, : self._object_rays] = on_object.reshape(cameras, -1, 3)
-            hand = slice(first, first + hand_rows)
-            near_hand = self._hand_weights[hand] @ anchors[env] + self._hand_jitter[hand]
-            aims[env, :, self._object_rays :] = near_hand.reshape(cameras, -1, 3)
-        return aims
+    def _rays(self, envs: range, first: NDArray, anchors: Array, pose: Array, position: Array) -> Array:
+        """Directions (b, cameras, rays, 3) of a block of environments, from camera to the point aimed at."""
+        cameras, split = len(self._origins), self._object_rays
+        rays = np.empty((len(envs), cameras, split + self._hand_rays, 3))
+        for row, env in enumerate(envs):
+            start = first[env]
+            surface = self._surfaces[env][start : start + cameras * split] @ pose[env] + position[env]
+            rays[row, :, :split] = surface.reshape(cameras, split, 3)
+            hand = slice(start, start + cameras * self._hand_rays)
+            around = self._hand_weights[hand] @ anchors[env] + self._hand_jitter[hand]
+            rays[row, :, split:] = around.reshape(cameras, -1, 3)
+        rays -= self._origins[:, None]
+        return rays
 
-    def _cloud(self, engine: Engine, env: int, aims: Array, offset: int, palm: Array) -> NDArray[np.float32]:
-        """One environment's cloud (points, 3)."""
-        directions = aims - self._origins[:, None]
-        count = directions.shape[1]
-        distance, hit = np.empty(directions.shape[:2]), np.empty(directions.shape[:2], np.int8)
-        for camera, origin in enumerate(self._origins):
-            distance[camera], hit[camera] = engine.raycast(env, origin, directions[camera])
-        first = offset % _TABLE_POINTS
-        noise = self._noise[first : first + distance.size].reshape(-1, count)
-        distance *= 1.0 + self.config.depth_noise * noise
-        seen = (distance[..., None] * directions) @ self._rotation[env].transpose(0, 2, 1)
-        points = (seen + self._shift[env][:, None]).reshape(-1, 3)
-        low, high = WORKSPACE_BOX
-        inside = ((points >= low) & (points <= high)).all(1) & (hit.reshape(-1) > 0)
-        return _fit(points[inside], self.config.points, palm)
+    def _hits(self, engine: Engine, envs: range, first: NDArray, rays: Array, palm: Array) -> NDArray:
+        """Clouds (b, points, 3) of a block of environments."""
+        distance, seen = np.empty(rays.shape[:3]), np.empty(rays.shape[:3], bool)
+        count = distance[0].size
+        for row, env in enumerate(envs):
+            for camera, origin in enumerate(self._origins):
+                distance[row, camera], kind = engine.raycast(env, origin, rays[row, camera])
+                np.greater(kind, 0, out=seen[row, camera])
+            distance[row].reshape(-1)[:] *= self._noise[first[env] : first[env] + count]
+        rays *= distance[..., None]
+        block = slice(envs.start, envs.stop)
+        points = rays @ self._turn[block] + self._shift[block]
+        for axis in range(3):
+            values = points[..., axis]
+            seen &= (values >= WORKSPACE_BOX[0, axis]) & (values <= WORKSPACE_BOX[1, axis])
+        return _fit(
+            points.reshape(len(envs), count, 3),
+            seen.reshape(len(envs), count),
+            self.config.points,
+            palm[block],
+        )
 
 
-def _hand_rays(anchors: int, rng: np.random.Generator) -> tuple[Array, Array]:
+def _hand_rays(on_palm: int, rng: np.random.Generator) -> tuple[Array, Array]:
     """Weights over the hand's anchors (fingertips, wrist, corners of the palm) and scatter, one row a ray."""
-    count = 2 * _TABLE_POINTS
+    count, anchors = 2 * _TABLE_POINTS, 4 + on_palm
     rows, weights = np.arange(count), np.zeros((count, anchors))
     along = rng.random(count)
     weights[rows, rng.integers(anchors, size=count)] += along
-    weights[rows, rng.integers(5, anchors, size=count)] += 1.0 - along
+    weights[rows, rng.integers(4, anchors, size=count)] += 1.0 - along
     return weights, _HAND_JITTER * rng.standard_normal((count, 3))
 
 
-def _fit(points: Array, count: int, palm: Array) -> NDArray[np.float32]:
-    """Repeat points until there are count; a cloud without any point becomes the palm's position."""
-    if len(points) == 0:
-        points = palm[None]
-    return points[np.arange(count) % len(points)].astype(np.float32)
+def _fit(points: Array, seen: NDArray[np.bool_], count: int, palm: Array) -> NDArray:
+    """The seen ones of points (b, m, 3), repeated to count each; without any, the palm's position (b, 3)."""
+    found = seen.sum(1)
+    rows = np.flatnonzero(seen)
+    begin = np.cumsum(found) - found
+    chosen = begin[:, None] + np.arange(count) % np.maximum(found, 1)[:, None]
+    if found.all():
+        return points.reshape(-1, 3)[rows[chosen]]
+    rows = np.append(rows, 0)
+    fitted = points.reshape(-1, 3)[rows[np.minimum(chosen, len(rows) - 1)]]
+    return np.where((found > 0)[:, None, None], fitted, palm[:, None])
 
 
 def _mix(key: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -16,7 +16,9 @@ TABLE_GEOM = "table"
 # Finger roots (contact is counted on the whole subtree) and the palm body, in the order of the contact flags.
 CONTACT_BODIES = ("leap_if_bs", "leap_mf_bs", "leap_rf_bs", "leap_th_mp", "leap_palm")
 # Geom groups: what point clouds see is ROBOT and OBJECT. Visual meshes of the robot share OBJECT's group.
-TABLE_GROUP, ROBOT_GROUP, OBJECT_GROUP, UNUSED_GROUP = 0, 1, 2, 5
+TABLE_GROUP, ROBOT_GROUP, OBJECT_GROUP, FAR_GROUP, UNUSED_GROUP = 0, 1, 2, 3, 5
+# The arm up to its elbow never comes between a camera and the workspace: point clouds leave it out.
+_FAR_LINKS = tuple(f"fr3_link{i}" for i in range(5))
 
 _OBJECT_BIT, _HAND_BIT, _TABLE_BIT = 1, 2, 4
 _INERT_BIT = 1 << 10  # nothing answers to it; a geom without any bit would change the model's structure
@@ -38,6 +40,9 @@ def scene_spec(spec: ObjectSpec, timestep: float, meshes: bool = False) -> mujoc
     _set_physics(scene, timestep)
     _add_surroundings(scene)
     _add_object(scene, spec)
+    for link in _FAR_LINKS:
+        for geom in scene.body(link).geoms:
+            geom.group = FAR_GROUP if geom.group == ROBOT_GROUP else geom.group
     _add_sensors(scene)
     return scene
 

@@ -47,9 +47,11 @@ class DisturbanceConfig:
 
 @dataclass(frozen=True)
 class CloudConfig:
-    """Point clouds: number of points, aim of the rays, noise, camera positions (m, base frame)."""
+    """Point clouds: number of points, rays cast for them and their aim, noise, camera positions (m, base
+    frame)."""
 
     points: int = 1024
+    rays: int = 840
     object_share: float = 0.5
     depth_noise: float = 0.0015
     extrinsics_translation: float = 0.003

@@ -23,7 +23,8 @@ def plot_losses(metrics: Path, picture: Path) -> None:
                 axes.semilogy(*zip(*points, strict=True), label=name.replace("_", " "))
         axes.set_xlabel("step")
         axes.grid(alpha=0.3)
-        axes.legend()
+        if axes.lines:
+            axes.legend()
     left.set_title("flow-matching loss")
     right.set_title("error of the first action, validation (m, rad)")
     figure.savefig(picture, dpi=110)

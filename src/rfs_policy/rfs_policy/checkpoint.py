@@ -9,6 +9,7 @@ import json
 import os
 import tempfile
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from rfs_policy.layout import Layout
 FORMAT = "rfs-flow-policy"
 VERSION = 1
 FILE_NAME = "policy.safetensors"
+SHIPPED = "default"
 
 
 @dataclass(frozen=True)
@@ -45,12 +47,9 @@ def save_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> str
     A path without the suffix .safetensors is a folder, made when missing, in which `policy.safetensors` is
     written.
     """
-    metadata = {
-        "format": FORMAT,
-        "version": str(VERSION),
-        "layout": checkpoint.layout.to_json(),
-        "config": json.dumps(checkpoint.config, sort_keys=True),
-    }
+    header = {"version": VERSION, "layout": checkpoint.layout.to_json(), "config": checkpoint.config}
+    # One metadata entry only: safetensors writes several in random order, and equal contents get one id.
+    metadata = {FORMAT: json.dumps(header, sort_keys=True)}
     data = save({name: np.ascontiguousarray(t) for name, t in checkpoint.tensors.items()}, metadata)
     write_atomically(checkpoint_file(path), data)
     return hashlib.sha256(data).hexdigest()
@@ -60,7 +59,7 @@ def load_checkpoint(path: str | os.PathLike[str], layout: Layout | None = None) 
     """Read and check a checkpoint.
 
     Args:
-        path: the file, or the folder that holds `policy.safetensors`.
+        path: the file, or the folder that holds `policy.safetensors`, or 'default'.
         layout: what the caller works with; names, horizon, rate and cloud size must all agree.
 
     Raises:
@@ -71,14 +70,15 @@ def load_checkpoint(path: str | os.PathLike[str], layout: Layout | None = None) 
     if not file.is_file():
         raise FileNotFoundError(f"no checkpoint at '{file}': give another path or run `./rfs train flow`")
     tensors, metadata = _read(file)
-    if metadata.get("format") != FORMAT:
+    if FORMAT not in metadata:
         raise ValueError(f"'{file}' is a safetensors file, but not a flow-policy checkpoint of this project")
-    if metadata.get("version") != str(VERSION):
-        raise ValueError(f"'{file}' has checkpoint version {metadata.get('version')}, {VERSION} is read here")
-    stored = Layout.from_json(metadata["layout"])
+    header = json.loads(metadata[FORMAT])
+    if header["version"] != VERSION:
+        raise ValueError(f"'{file}' has checkpoint version {header['version']}, {VERSION} is read here")
+    stored = Layout.from_json(header["layout"])
     if layout is not None:
         layout.require_same(stored, what=f"checkpoint '{file}'")
-    return Checkpoint(tensors, stored, json.loads(metadata["config"]), file_id(file))
+    return Checkpoint(tensors, stored, header["config"], file_id(file))
 
 
 def file_id(file: Path) -> str:
@@ -87,7 +87,9 @@ def file_id(file: Path) -> str:
 
 
 def checkpoint_file(path: str | os.PathLike[str]) -> Path:
-    """The checkpoint's file, given it or its folder."""
+    """The checkpoint's file, given it or its folder; 'default' is the one that ships with this package."""
+    if os.fspath(path) == SHIPPED:
+        return Path(str(files("rfs_policy").joinpath("data", FILE_NAME)))
     path = Path(path).expanduser()
     return path if path.suffix == ".safetensors" or path.is_file() else path / FILE_NAME
 

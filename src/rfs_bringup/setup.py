@@ -1,3 +1,5 @@
+from glob import glob
+
 from setuptools import find_packages, setup
 
 setup(
@@ -10,6 +12,8 @@ setup(
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/rfs_bringup"]),
         ("share/rfs_bringup", ["package.xml"]),
+        ("share/rfs_bringup/launch", glob("launch/*.launch.py")),
+        ("share/rfs_bringup/config", glob("config/*.yaml")),
     ],
     entry_points={"console_scripts": []},
     zip_safe=False,

@@ -38,10 +38,11 @@ def run_here(root: Path, command: commands.Command, arguments: list[str]) -> int
 
 
 def run_installed(root: Path, command: commands.Command, arguments: list[str]) -> int:
-    """Replace this process by the environment's Python, so that signals and the exit status are the command's own."""
+    """Become the environment's Python, so that signals and the exit status are the command's own."""
     place = workspace.open_workspace(root)
     variables = workspace.ensure(place, command.development) | {"RFS_ROOT": str(root)}
     python = str(place.python)
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execve(python, [python, "-m", "rfs_bringup.forward", command.words, command.module, *arguments], variables)
+    forward = [python, "-m", "rfs_bringup.forward", command.words, command.module, *arguments]
+    os.execve(python, forward, variables)

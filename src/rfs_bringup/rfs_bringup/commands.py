@@ -21,15 +21,15 @@ class Command:
 
 
 COMMANDS = (
-    Command("demo", "run grasp trials with the real ROS 2 nodes; table, bags and a report page", "rfs_bringup.demo"),
+    Command("demo", "grasp trials with the real ROS 2 nodes: table, bags, report page", "rfs_bringup.demo"),
     Command("test", "the whole test suite", "rfs_bringup.checks", development=True),
-    Command("launch", "start a stack: ./rfs launch grasp sim:=mujoco (--show-args lists all)", "rfs_bringup.launching"),
+    Command("launch", "start a stack: ./rfs launch grasp [name:=value ...]", "rfs_bringup.launching"),
     Command("demos", "record demonstrations of the scripted expert", "rfs_learning.demos"),
-    Command("train flow", "train the flow policy on a dataset of demonstrations", "rfs_learning.flow_training"),
-    Command("evaluate", "success of a policy over seeds and objects, with intervals", "rfs_learning.evaluation"),
+    Command("train flow", "train the flow policy on demonstrations", "rfs_learning.flow_training"),
+    Command("evaluate", "success of a policy over seeds and objects", "rfs_learning.evaluation"),
     Command("bench", "benchmarks: ./rfs bench [NAME] [--json FILE]", "rfs_bringup.benchmarks"),
-    Command("doctor", "what this machine has, and what to install for what is missing", "rfs_bringup.doctor", False),
-    Command("setup", "make the environment and build the workspace, nothing else", "rfs_bringup.setup_only", False),
+    Command("doctor", "what this machine has, and what to install", "rfs_bringup.doctor", False),
+    Command("setup", "make the environment and build, nothing else", "rfs_bringup.setup_only", False),
     Command("lint", "ruff and pyright", "rfs_bringup.lint", development=True),
 )
 FIRST = ("demo", "test")
@@ -40,9 +40,14 @@ def overview() -> str:
     width = max(len(command.words) for command in COMMANDS) + 2
     lines = [f"  ./rfs {command.words:<{width}}{command.help}" for command in COMMANDS]
     return "\n".join(
-        ["RFS for ROS 2: grasping with a point-cloud flow policy, in simulation and on a robot.", "", *lines, "",
-         "The first command that needs it installs everything into .venv and builds the workspace (some minutes).",
-         "./rfs COMMAND --help tells the options of a command."]
+        [
+            "RFS for ROS 2: grasping with a point-cloud flow policy.",
+            "",
+            *lines,
+            "",
+            "The first command that needs it installs into .venv and builds the workspace (some minutes).",
+            "./rfs COMMAND --help tells the options of a command.",
+        ]
     )
 
 
@@ -51,7 +56,7 @@ def find(arguments: list[str]) -> tuple[Command, list[str]]:
     for command in COMMANDS:
         words = command.words.split()
         if arguments[: len(words)] == words:
-            return command, arguments[len(words):]
+            return command, arguments[len(words) :]
     raise ValueError(_unknown(arguments))
 
 

@@ -45,7 +45,7 @@ def _set_list(environment: dict[str, str], name: str, entries: list[str]) -> Non
 
 
 def _with_wheels(environment: dict[str, str], venv: Path) -> dict[str, str]:
-    """The wheels' prefix, and their library folders, which saves the re-execution they do when these are unset."""
+    """The wheels' prefix and library folders; setting these saves the re-execution the wheels do else."""
     bundled = sorted(str(folder) for folder in venv.glob("lib/python3.*/site-packages/ros_*.libs"))
     inherited = environment.get("LD_LIBRARY_PATH", "")
     libraries = [str(venv / "lib"), *bundled, *filter(None, inherited.split(os.pathsep))]

@@ -1,4 +1,4 @@
-"""``python -m rfs_bringup.forward WORDS MODULE [ARGUMENT...]``: run a module's ``main(argv)`` as ``rfs WORDS``."""
+"""``python -m rfs_bringup.forward WORDS MODULE [ARGUMENT...]``: run ``main`` of a module as ``rfs WORDS``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def main() -> int:
 
 
 def _is_ours(error: Exception) -> bool:
-    """A sentence raised by this project (or a file error) is shown as it is; anything else keeps its traceback."""
+    """Sentences raised by this project, and file errors, are shown bare; the rest keeps its traceback."""
     if isinstance(error, OSError):
         return error.filename is not None or error.errno is None or error.errno == 28
     frame = error.__traceback__

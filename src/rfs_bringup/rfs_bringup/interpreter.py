@@ -48,7 +48,12 @@ def probe(executable: str, environment: dict[str, str] | None = None) -> Interpr
     """Ask an interpreter about itself; None when it does not run."""
     try:
         done = subprocess.run(
-            [executable, "-c", _PROBE], capture_output=True, text=True, timeout=30, env=environment, check=False
+            [executable, "-c", _PROBE],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            env=environment,
+            check=False,
         )
         facts = json.loads(done.stdout)
     except (OSError, ValueError, subprocess.TimeoutExpired):
@@ -82,8 +87,8 @@ def choose(flavor: RosFlavor) -> Interpreter:
         return usable[0]
     raise SetupError(
         f"ROS 2 {flavor.distro} is sourced, but no Python here can import rclpy (tried: "
-        f"{', '.join(python.executable for python in found)}). Install ros-{flavor.distro}-rclpy, or run this "
-        "in a shell where ROS is not sourced."
+        f"{', '.join(python.executable for python in found)}). Install ros-{flavor.distro}-rclpy, "
+        "or run this in a shell where ROS is not sourced."
     )
 
 

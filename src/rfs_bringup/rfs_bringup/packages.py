@@ -35,7 +35,7 @@ def log_file(workspace: Workspace) -> Path:
 
 
 def install(workspace: Workspace, files: list[Path]) -> None:
-    """``pip install`` the requirement files; PyTorch first, so that a machine without NVIDIA gets the CPU build."""
+    """``pip install`` the requirement files; PyTorch first, to get its CPU build where there is no GPU."""
     torch = _torch_requirement(files)
     if torch and not has_nvidia():
         _try_cpu_torch(workspace, torch)
@@ -58,20 +58,25 @@ def _torch_requirement(files: list[Path]) -> str:
 
 def _try_cpu_torch(workspace: Workspace, requirement: str) -> None:
     """uv knows PyTorch's own CPU index. Where that cannot be reached, pip gets whatever build it finds."""
-    installed = workspace.venv.glob(f"lib/python3.*/site-packages/{requirement.replace('==', '-')}*.dist-info")
-    if any(installed):
+    installed = f"lib/python3.*/site-packages/{requirement.replace('==', '-')}*.dist-info"
+    if any(workspace.venv.glob(installed)):
         return
     pip = [str(workspace.python), "-m", "pip", "install", "--no-input", "--disable-pip-version-check", "uv"]
     if logged(workspace, pip).returncode != 0:
         return
     workspace.say("      PyTorch without CUDA (no NVIDIA GPU here)")
     command = [
-        str(workspace.venv / "bin" / "uv"), "pip", "install", "--python", str(workspace.python),
-        "--torch-backend=cpu", requirement,
+        str(workspace.venv / "bin" / "uv"),
+        "pip",
+        "install",
+        "--python",
+        str(workspace.python),
+        "--torch-backend=cpu",
+        requirement,
     ]
     impatient = {"UV_HTTP_TIMEOUT": "20", "UV_HTTP_RETRIES": "0", "UV_SYSTEM_CERTS": "1"}
     if logged(workspace, command, extra=impatient).returncode != 0:
-        workspace.say("      PyTorch's CPU index was not reached; pip takes the build it finds (may be large)")
+        workspace.say("      PyTorch's CPU index was not reached; pip takes the build it finds")
 
 
 def _explain(tail: str, workspace: Workspace) -> str:
@@ -84,21 +89,28 @@ def _explain(tail: str, workspace: Workspace) -> str:
         "Read timed out": "The package index did not answer in time",
     }
     reason = next((text for sign, text in reasons.items() if sign in tail), "pip install failed")
-    return f"{reason}, then run the same command again: it resumes.\n{tail}\nThe whole log: {log_file(workspace)}"
+    log = log_file(workspace)
+    return f"{reason}, then run the same command again: it resumes.\n{tail}\nThe whole log: {log}"
 
 
 def logged(
     workspace: Workspace, command: list[str], shows: tuple[str, ...] = (), extra: dict[str, str] | None = None
 ) -> Outcome:
-    """Run with all output in the log, showing lines that begin with one of ``shows`` (large downloads only)."""
+    """Run with all output in the log; show lines that begin with one of ``shows`` (large downloads only)."""
     file = log_file(workspace)
     file.parent.mkdir(parents=True, exist_ok=True)
     last: collections.deque[str] = collections.deque(maxlen=12)
     with file.open("a") as log:
         log.write(f"\n$ {' '.join(command)}\n")
         process = subprocess.Popen(
-            command, cwd=workspace.root, env=workspace.base_environment | (extra or {}), text=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace",
+            command,
+            cwd=workspace.root,
+            env=workspace.base_environment | (extra or {}),
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            errors="replace",
         )
         assert process.stdout is not None
         for line in process.stdout:
@@ -131,7 +143,10 @@ def rewrite_prefixes(workspace: Workspace) -> int:
     """Point the ROS wheels' CMake files to this interpreter; gives the number of files changed."""
     script = "import sysconfig; print(sysconfig.get_path('include')); print(sysconfig.get_path('purelib'))"
     asked = subprocess.run(
-        [str(workspace.python), "-c", script], env=workspace.base_environment, capture_output=True, text=True,
+        [str(workspace.python), "-c", script],
+        env=workspace.base_environment,
+        capture_output=True,
+        text=True,
         check=True,
     )
     include, site = asked.stdout.split("\n")[:2]

@@ -43,4 +43,6 @@ def detect(environment: Mapping[str, str]) -> RosFlavor:
 
 def _has_rclpy(prefixes: str) -> bool:
     marker = "share/ament_index/resource_index/packages/rclpy"
-    return any(prefix and os.path.exists(os.path.join(prefix, marker)) for prefix in prefixes.split(os.pathsep))
+    return any(
+        prefix and os.path.exists(os.path.join(prefix, marker)) for prefix in prefixes.split(os.pathsep)
+    )

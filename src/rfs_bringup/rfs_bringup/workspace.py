@@ -25,8 +25,15 @@ from rfs_bringup.stamps import Stamps, digest, digest_files
 NEEDED_DISK_GB = 4.0
 #: Only these file kinds change what colcon installs; Python sources are linked, not copied.
 BUILD_INPUTS = (
-    "src/*/package.xml", "src/*/setup.py", "src/*/setup.cfg", "src/*/CMakeLists.txt", "src/*/resource/*",
-    "src/*/msg/*.msg", "src/*/srv/*.srv", "src/*/launch/*.py", "src/*/config/*.yaml",
+    "src/*/package.xml",
+    "src/*/setup.py",
+    "src/*/setup.cfg",
+    "src/*/CMakeLists.txt",
+    "src/*/resource/*",
+    "src/*/msg/*.msg",
+    "src/*/srv/*.srv",
+    "src/*/launch/*.py",
+    "src/*/config/*.yaml",
 )
 
 
@@ -97,7 +104,7 @@ def run_environment(workspace: Workspace) -> dict[str, str]:
 
 
 def pending(workspace: Workspace, stamps: Stamps, development: bool) -> list[Step]:
-    """The steps whose inputs changed since they last finished; a later step follows an earlier one it needs."""
+    """The steps whose inputs changed since they last finished."""
     return [step for step in steps(workspace, development) if not stamps.fresh(step.name, step.inputs())]
 
 
@@ -120,15 +127,29 @@ def steps(workspace: Workspace, development: bool) -> list[Step]:
 
     runtime = workspace.requirement_files(False)
     plan = [
-        Step("venv", "Python environment in .venv", lambda: digest(place, str(workspace.python.exists())),
-             lambda: _make_venv(workspace)),
-        Step("packages", "Python packages (a few minutes the first time)", lambda: requirements(runtime),
-             lambda: packages.install(workspace, runtime)),
+        Step(
+            "venv",
+            "Python environment in .venv",
+            lambda: digest(place, str(workspace.python.exists())),
+            lambda: _make_venv(workspace),
+        ),
+        Step(
+            "packages",
+            "Python packages (a few minutes the first time)",
+            lambda: requirements(runtime),
+            lambda: packages.install(workspace, runtime),
+        ),
     ]
     if development:
         every = workspace.requirement_files(True)
-        plan.append(Step("development", "test and lint packages", lambda: requirements(every),
-                         lambda: packages.install(workspace, every[-1:])))
+        plan.append(
+            Step(
+                "development",
+                "test and lint packages",
+                lambda: requirements(every),
+                lambda: packages.install(workspace, every[-1:]),
+            )
+        )
     return [
         *plan,
         Step("build", "colcon build", build_inputs, lambda: _build(workspace)),
@@ -175,8 +196,8 @@ def _guarded(workspace: Workspace, step: Step) -> None:
     except OSError as error:
         free = shutil.disk_usage(workspace.root).free / 1e9
         raise SetupError(
-            f"{step.title}: {error}. The disk has {free:.1f} GB free. Run the same command again when this is "
-            "solved: it resumes."
+            f"{step.title}: {error}. The disk has {free:.1f} GB free. "
+            "Run the same command again when this is solved: it resumes."
         ) from error
 
 
@@ -188,11 +209,15 @@ def _make_venv(workspace: Workspace) -> None:
     interpreter.require_tools(chosen)
     free = shutil.disk_usage(workspace.root).free / 1e9
     if free < NEEDED_DISK_GB:
-        raise SetupError(f"The environment needs about {NEEDED_DISK_GB:.0f} GB on this disk; {free:.1f} GB are free.")
+        raise SetupError(
+            f"The environment needs about {NEEDED_DISK_GB:.0f} GB of disk; {free:.1f} GB are free."
+        )
     command = [chosen.executable, "-m", "venv", "--clear", str(workspace.venv)]
     if not workspace.flavor.from_wheels:
         command.insert(3, "--system-site-packages")
-    done = subprocess.run(command, env=workspace.base_environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, env=workspace.base_environment, capture_output=True, text=True, check=False
+    )
     if done.returncode != 0:
         raise SetupError(f"{chosen.name} -m venv failed: {(done.stdout + done.stderr).strip()[-800:]}")
 
@@ -216,14 +241,21 @@ def _build(workspace: Workspace) -> None:
     if workspace.flavor.from_wheels:
         packages.rewrite_prefixes(workspace)
     command = [
-        str(workspace.python), "-m", "colcon", "build", "--symlink-install", "--cmake-args",
-        f"-DPython3_EXECUTABLE={workspace.python}", "-DCMAKE_BUILD_TYPE=Release",
+        str(workspace.python),
+        "-m",
+        "colcon",
+        "build",
+        "--symlink-install",
+        "--cmake-args",
+        f"-DPython3_EXECUTABLE={workspace.python}",
+        "-DCMAKE_BUILD_TYPE=Release",
     ]
     found = packages.logged(workspace, command, shows=("Finished <<<", "Failed   <<<"))
     if found.returncode == 0:
         return
     hint = " (apt install python3-colcon-common-extensions)" if "No module named colcon" in found.tail else ""
-    raise SetupError(f"colcon build failed{hint}:\n{found.tail}\nThe whole log: {packages.log_file(workspace)}")
+    log = packages.log_file(workspace)
+    raise SetupError(f"colcon build failed{hint}:\n{found.tail}\nThe whole log: {log}")
 
 
 def _capture(workspace: Workspace) -> None:

@@ -20,6 +20,7 @@ from rfs_sim_bridge.episodes import Episode, draw
 from rfs_sim_bridge.interpenetration import interpenetration
 from rfs_sim_bridge.mujoco_engine import MujocoEngine
 from rfs_sim_bridge.objects import ObjectSpec, find_objects
+from rfs_sim_bridge.snapshot import Snapshot
 from rfs_sim_bridge.task_config import TaskConfig
 
 
@@ -236,6 +237,16 @@ class GraspTask:
         """(n, points, 3) m, base frame: cropped to the workspace, without the table, finite."""
         palm, rotation = kinematics.forward(self.joint_positions[:, :7])
         return self._caster.cast(self.engine, palm, rotation, self._ticks)
+
+    def snapshot(self, env: int = 0) -> Snapshot:
+        """The present pose of one environment, for `camera` and `render`."""
+        state = self.engine.state
+        return Snapshot(
+            self.objects[env].name,
+            state.joint_positions[env].copy(),
+            state.object_position[env].copy(),
+            state.object_quaternion[env].copy(),
+        )
 
     def privileged(self) -> NDArray[np.float32]:
         """(n, p) what only a simulator knows; columns are `observations.PRIVILEGED_NAMES`."""

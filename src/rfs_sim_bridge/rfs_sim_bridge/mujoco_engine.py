@@ -89,7 +89,7 @@ class MujocoEngine:
         return distance, self._kinds[geom]
 
     def pose(self, env: int) -> mujoco.MjData:
-        """Data with the kinematics of this environment's current state; for rays and pictures."""
+        """Data with the kinematics of this environment's current state; for rays."""
         data = self._poses[env]
         if not self._posed[env]:
             data.qpos[:] = self.physics[env, 1 : 1 + self._nq]

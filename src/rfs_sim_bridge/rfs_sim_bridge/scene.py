@@ -40,9 +40,7 @@ def scene_spec(spec: ObjectSpec, timestep: float, meshes: bool = False) -> mujoc
     _set_physics(scene, timestep)
     _add_surroundings(scene)
     _add_object(scene, spec)
-    for link in _FAR_LINKS:
-        for geom in scene.body(link).geoms:
-            geom.group = FAR_GROUP if geom.group == ROBOT_GROUP else geom.group
+    _hide_far_links(scene)
     _add_sensors(scene)
     return scene
 
@@ -51,6 +49,22 @@ def scene_spec(spec: ObjectSpec, timestep: float, meshes: bool = False) -> mujoc
 def compiled_scene(name: str, timestep: float) -> mujoco.MjModel:
     """Model of the named object's scene. Shared and cached: copy it before changing a number in it."""
     return scene_spec(find_object(name), timestep).compile()
+
+
+@cache
+def drawn_scene(name: str) -> mujoco.MjModel:
+    """Model of the named object's scene for pictures only."""
+    model = scene_spec(find_object(name), timestep=0.0025).compile()
+    # mj_multiRay skips a body by the box around its colliding geoms, seen through its corners: too tight for
+    # some.
+    model.bvh_aabb[:, 3:] *= 1.5
+    return model
+
+
+def _hide_far_links(scene: mujoco.MjSpec) -> None:
+    for link in _FAR_LINKS:
+        for geom in scene.body(link).geoms:
+            geom.group = FAR_GROUP if geom.group == ROBOT_GROUP else geom.group
 
 
 def _set_physics(scene: mujoco.MjSpec, timestep: float) -> None:
@@ -67,7 +81,19 @@ def _set_physics(scene: mujoco.MjSpec, timestep: float) -> None:
 
 def _add_surroundings(scene: mujoco.MjSpec) -> None:
     world = scene.worldbody
-    world.add_light(pos=[0.6, -0.5, 2.0], dir=[0, 0.2, -1], diffuse=[0.8, 0.8, 0.8])
+    world.add_light(pos=[0.2, -0.8, 2.0], dir=[0.15, 0.4, -1], diffuse=[0.55, 0.55, 0.55])
+    world.add_light(pos=[1.5, 1.0, 1.8], dir=[-0.6, -0.5, -1], diffuse=[0.3, 0.3, 0.3], castshadow=False)
+    headlight = scene.visual.headlight
+    headlight.ambient, headlight.diffuse = [0.32, 0.32, 0.32], [0.35, 0.35, 0.35]
+    scene.add_texture(
+        name="sky",
+        type=mujoco.mjtTexture.mjTEXTURE_SKYBOX,
+        builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT,
+        rgb1=[0.62, 0.71, 0.82],
+        rgb2=[0.92, 0.94, 0.96],
+        width=64,
+        height=64 * 6,
+    )
     world.add_geom(
         name=TABLE_GEOM,
         type=mujoco.mjtGeom.mjGEOM_BOX,

@@ -11,6 +11,6 @@ setup(
         ("share/ament_index/resource_index/packages", ["resource/rfs_control"]),
         ("share/rfs_control", ["package.xml"]),
     ],
-    entry_points={"console_scripts": []},
+    entry_points={"console_scripts": ["executor_node = rfs_control.nodes.executor_node:main"]},
     zip_safe=False,
 )

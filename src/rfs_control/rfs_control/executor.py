@@ -115,6 +115,14 @@ class Executor:
         self._set(State.HOLDING, "no policy action")
         return Tick(self.joints.stamp, self.state, self.reason, self._command)
 
+    def latch_newer(self, now: float) -> Tick | None:
+        """Latch again when joint states arrive in lockstep before the first action.
+
+        The service call may overtake the first observation of an episode; the policy waits for that stamp.
+        """
+        untouched = self.engaged and self.lockstep and self._last is None
+        return None if not untouched or self.joints.problem(now) else self.engage(now)
+
     def disengage(self) -> None:
         """Hold; the last command stands."""
         self._command = None

@@ -66,7 +66,7 @@ class Expert:
         self._aim, self._yaw, self._tilt = np.zeros((n, 3)), np.zeros(n), np.zeros(n)
         self._speed, self._hold = np.ones((n, 2)), np.full(n, self.config.hold_height)
         self._tremor = np.zeros((n, 22))
-        self._offset, self._align = np.zeros((n, 3)), np.zeros(n, int)
+        self._offset, self._align, self._align_yaw = np.zeros((n, 3)), np.zeros(n, int), np.zeros(n)
         self._open, self._closed = np.zeros((n, 16)), np.zeros((n, 16))
         self.reset(np.arange(n), np.arange(n))
 
@@ -85,7 +85,11 @@ class Expert:
             self._speed[env] = np.exp(c.speed_std * draws[5:7])
             self._hold[env] = c.hold_height + c.hold_std * draws[7]
             scale = 1.0 + c.finger_std * (draws[8] + 0.5 * draws[9:25])
-            self._offset[env], self._align[env] = grasp.offset, grasp.align
+            self._offset[env], self._align[env], self._align_yaw[env] = (
+                grasp.offset,
+                grasp.align,
+                grasp.align_yaw,
+            )
             self._open[env] = grasp.fingers_open
             self._closed[env] = grasp.fingers_open + scale * (grasp.fingers_closed - grasp.fingers_open)
             self._tremor[env] = 0.0
@@ -122,7 +126,8 @@ class Expert:
         yaw = np.arctan2(center[:, 1], center[:, 0]) + self._yaw
         heading = _heading(self.task.command.rotation)
         aligned = (
-            _nearest_axis(_object_yaw(quaternion), heading, np.maximum(self._align, 1)) + 0.5 * self._yaw
+            _nearest_axis(_object_yaw(quaternion) + self._align_yaw, heading, np.maximum(self._align, 1))
+            + 0.5 * self._yaw
         )
         rotation = palm_down(self._tilt, np.where(self._align > 0, aligned, yaw))
         return center + self._aim - (rotation @ self._offset[..., None])[..., 0], rotation

@@ -20,7 +20,8 @@ class Grasp:
 
     offset: (3,) m, the object's origin in the palm frame. tilt: rad, pitch of the fingers below the
     horizontal. fingers_open, fingers_closed: (16,) rad. align: number of equivalent palm yaws relative to
-    the object's yaw (4 for a square, 2 for a long object), 0 for radial.
+    the object's yaw (4 for a square, 2 for a long object), 0 for radial; align_yaw: rad, the palm's yaw
+    relative to the object's.
     """
 
     offset: Array
@@ -28,6 +29,7 @@ class Grasp:
     fingers_open: Array
     fingers_closed: Array
     align: int = 0
+    align_yaw: float = 0.0
 
 
 @cache
@@ -51,7 +53,14 @@ def power_grasp(entry: Mapping[str, Any]) -> Grasp:
     opened[:12] = entry["open"] * closed[:12]
     closed[12:] = entry["thumb"]
     opened[12:14] = closed[12:14]  # the thumb opposes before it closes
-    return Grasp(np.array(entry["offset"]), entry["tilt"], opened, closed, entry.get("align", 0))
+    return Grasp(
+        np.array(entry["offset"]),
+        entry["tilt"],
+        opened,
+        closed,
+        entry.get("align", 0),
+        entry.get("align_yaw", 0.0),
+    )
 
 
 def pinch_grasp(entry: Mapping[str, Any]) -> Grasp:
@@ -61,7 +70,7 @@ def pinch_grasp(entry: Mapping[str, Any]) -> Grasp:
     closed, _ = pinch_posture(width - entry["squeeze"])
     _, center = pinch_posture(width + 0.02)
     offset = center + np.array([entry.get("forward", 0.0), 0.0, -entry["height"]])
-    return Grasp(offset, entry["tilt"], opened, closed, entry["align"])
+    return Grasp(offset, entry["tilt"], opened, closed, entry.get("align", 0), entry.get("align_yaw", 0.0))
 
 
 def pinch_posture(gap: float) -> tuple[Array, Array]:

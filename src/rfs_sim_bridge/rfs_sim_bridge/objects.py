@@ -80,19 +80,6 @@ class ObjectSpec:
         up = Rotation.from_quat(self.rest_quaternion).inv().apply([0.0, 0.0, 1.0])
         return self.rest_height + self.extent(up)
 
-    @property
-    def radius(self) -> float:
-        """Radius (m) of a sphere around the object's origin that holds it."""
-        return max(
-            float(np.linalg.norm(p.position)) + max(p.reach(d) for d in _DIRECTIONS) for p in self.primitives
-        )
-
-
-_DIRECTIONS = np.array(
-    [[x, y, z] for x in (-1, 0, 1) for y in (-1, 0, 1) for z in (-1, 0, 1) if (x, y, z) != (0, 0, 0)], float
-)
-_DIRECTIONS /= np.linalg.norm(_DIRECTIONS, axis=1, keepdims=True)
-
 
 def _primitive(name: str, entry: Mapping) -> Primitive:
     shape, size = entry["shape"], tuple(float(s) for s in entry["size"])

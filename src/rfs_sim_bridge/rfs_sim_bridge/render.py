@@ -1,5 +1,6 @@
 """Pictures for reports: OpenGL through EGL or OSMesa where it works, the ray caster everywhere else."""
 
+import atexit
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
@@ -58,6 +59,7 @@ def _context(backend: str, width: int, height: int) -> Any:
     try:
         context = import_module(f"mujoco.{backend}").GLContext(width, height)
         context.make_current()
+        atexit.register(context.free)  # its own finalizer comes too late, when OpenGL's module is gone
         return context
     except Exception:  # missing libraries show as whatever PyOpenGL happens to raise
         return None

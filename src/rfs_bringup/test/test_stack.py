@@ -1,0 +1,83 @@
+"""What runs, as data."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rfs_bringup.arguments import Argument
+from rfs_bringup.stack import GRASP_ARGUMENTS, STACKS, NodeSpec, grasp_nodes
+
+from rfs_bringup import arguments
+
+
+def nodes_for(*typed: str) -> dict[str, NodeSpec]:
+    return {node.name: node for node in grasp_nodes(arguments.parse(GRASP_ARGUMENTS, typed))}
+
+
+def test_defaults_start_every_node() -> None:
+    assert list(nodes_for()) == ["bridge", "policy", "executor", "recorder", "runner"]
+
+
+def test_arguments_choose_the_nodes() -> None:
+    assert "bridge" not in nodes_for("sim:=none")
+    assert "bridge" not in nodes_for("sim:=none", "robot:=hardware")
+    assert "recorder" not in nodes_for("record:=false")
+
+
+def test_every_node_gets_the_same_time_and_rate() -> None:
+    nodes = nodes_for("sim_time:=lockstep", "rate:=20")
+    assert {node.parameters["sim_time"] for node in nodes.values()} == {"lockstep"}
+    assert {node.parameters["rate"] for node in nodes.values()} == {20.0}
+
+
+def test_values_reach_the_nodes_in_their_kind() -> None:
+    nodes = nodes_for("seed:=7", "trials:=3", "bags:=/tmp/x", "record:=true")
+    assert nodes["runner"].parameters["seed"] == 7
+    assert nodes["runner"].parameters["trials"] == 3
+    assert nodes["runner"].parameters["record"] is True
+    assert nodes["policy"].parameters["seed"] == 7
+    assert nodes["recorder"].parameters["bags"] == "/tmp/x"
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ("sim:=gazebo", "sim:=gazebo is not one of: mujoco, none"),
+        ("record:=yes", "record:=yes is not one of: true, false"),
+        ("seed:=x", "seed:=x is not a whole number"),
+        ("seed:=-1", "seed:=-1 must be at least 0"),
+        ("rate:=nan", "rate:=nan must be at least 1"),
+        ("obejct:=mug", "Did you mean object"),
+        ("mug", "not of the form name:=value"),
+        ("robot:=hardware", "robot:=hardware needs sim:=none"),
+        ("object:=teapot", "known objects: "),
+        ("policy:=/no/such/file", "there is no such checkpoint"),
+    ],
+)
+def test_a_bad_value_is_named(typed: str, says: str) -> None:
+    with pytest.raises((ValueError, FileNotFoundError), match=says):
+        nodes_for(typed)
+
+
+def test_hardware_does_not_wait_for_the_policy() -> None:
+    with pytest.raises(ValueError, match="sim_time:=realtime"):
+        nodes_for("robot:=hardware", "sim:=none", "sim_time:=lockstep")
+
+
+def test_every_argument_is_described_and_its_default_is_accepted() -> None:
+    for stack in STACKS.values():
+        text = arguments.describe(stack.arguments)
+        for argument in stack.arguments:
+            argument.parse(argument.default)
+            assert f"  {argument.name}:=" in text
+            assert argument.description in text
+
+
+@given(st.integers(min_value=0, max_value=2**31))
+def test_whole_numbers_survive(number: int) -> None:
+    assert Argument("n", "0", "", int, minimum=0).parse(str(number)) == number
+
+
+@given(st.text().filter(lambda text: text not in ("true", "false")))
+def test_only_two_words_are_boolean(text: str) -> None:
+    with pytest.raises(ValueError, match="is not one of: true, false"):
+        arguments.boolean("flag", True, "").parse(text)

@@ -11,6 +11,6 @@ setup(
         ("share/ament_index/resource_index/packages", ["resource/rfs_sim_bridge"]),
         ("share/rfs_sim_bridge", ["package.xml"]),
     ],
-    entry_points={"console_scripts": []},
+    entry_points={"console_scripts": ["bridge_node = rfs_sim_bridge.nodes.bridge_node:main"]},
     zip_safe=False,
 )

@@ -11,6 +11,11 @@ setup(
         ("share/ament_index/resource_index/packages", ["resource/rfs_teleop"]),
         ("share/rfs_teleop", ["package.xml"]),
     ],
-    entry_points={"console_scripts": []},
+    entry_points={
+        "console_scripts": [
+            "recorder_node = rfs_teleop.nodes.recorder_node:main",
+            "episode_runner_node = rfs_teleop.nodes.episode_runner_node:main",
+        ]
+    },
     zip_safe=False,
 )

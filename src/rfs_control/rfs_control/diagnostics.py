@@ -41,17 +41,17 @@ def to_message(stamp: Any, statuses: Sequence[Status]) -> Any:
     """`diagnostic_msgs/DiagnosticArray` of the statuses at a `builtin_interfaces/Time`."""
     from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
-    message = DiagnosticArray()
-    message.header.stamp = stamp
-    for status in statuses:
-        message.status.append(
-            DiagnosticStatus(
-                level=bytes([status.level]),
-                name=status.name,
-                message=status.message,
-                values=[KeyValue(key=key, value=_text(value)) for key, value in status.values.items()],
-            )
+    lines = [
+        DiagnosticStatus(
+            level=bytes([status.level]),
+            name=status.name,
+            message=status.message,
+            values=[KeyValue(key=key, value=_text(value)) for key, value in status.values.items()],
         )
+        for status in statuses
+    ]
+    message = DiagnosticArray(status=lines)
+    message.header.stamp = stamp
     return message
 
 

@@ -80,7 +80,7 @@ def _add_shape(
 ) -> None:
     element = ET.SubElement(link, purpose)
     _add_origin(element, place, quaternion)
-    ET.SubElement(ET.SubElement(element, "geometry"), shape, **sizes)
+    ET.SubElement(ET.SubElement(element, "geometry"), shape, sizes)
     if color is not None:
         material = ET.SubElement(element, "material", name="rgba_" + "_".join(f"{c:.2f}" for c in color))
         ET.SubElement(material, "color", rgba=_numbers(color.round(3)))
@@ -104,7 +104,8 @@ def _add_body_joint(root: ET.Element, model: mujoco.MjModel, body: int) -> None:
 
 
 def _add_frame(root: ET.Element, model: mujoco.MjModel, site: int) -> None:
-    name = _FRAMES.get(model.site(site).name, model.site(site).name)
+    site_name = str(model.site(site).name)
+    name = _FRAMES.get(site_name, site_name)
     parent = model.body(model.site_bodyid[site]).name
     ET.SubElement(root, "link", name=name)
     _add_joint(root, f"{name}_fixed", "fixed", parent, name, model.site_pos[site], model.site_quat[site])

@@ -6,16 +6,13 @@ import os
 import subprocess
 import sys
 
-TEST_DOMAIN = "87"
-"""ROS domain of the tests, away from the default that a user's own nodes are on."""
+WORKERS = ["-n", "2", "--dist", "loadfile"]
+#: An installed ROS brings pytest plugins that older pytests load; only the ones used here are wanted.
+PLUGINS = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "xdist.plugin,_hypothesis_pytestplugin"}
 
 
 def main(argv: list[str]) -> int:
     """pytest's exit status. Without arguments all tests run, on two processes."""
-    variables = os.environ | {
-        "OMP_NUM_THREADS": "1",
-        "ROS_DOMAIN_ID": os.environ.get("RFS_TEST_DOMAIN", TEST_DOMAIN),
-    }
-    arguments = argv or ["-n", "2", "--dist", "loadfile"]
-    command = [sys.executable, "-m", "pytest", *arguments]
+    command = [sys.executable, "-m", "pytest", *(argv or WORKERS)]
+    variables = os.environ | PLUGINS | {"OMP_NUM_THREADS": "1"}
     return subprocess.run(command, cwd=os.environ["RFS_ROOT"], env=variables, check=False).returncode

@@ -85,7 +85,7 @@ def _kept_in_workspace(old: Array, translation: Array, limits: Limits) -> tuple[
     wanted = old + translation
     lower, upper = np.minimum(limits.workspace_lower, old), np.maximum(limits.workspace_upper, old)
     kept = np.clip(wanted, lower, upper)
-    return kept, (np.abs(kept - wanted) > _TOLERANCE).any(axis=1)
+    return kept, np.any(np.abs(kept - wanted) > _TOLERANCE, axis=1)
 
 
 def _limited_fingers(
@@ -93,7 +93,7 @@ def _limited_fingers(
 ) -> tuple[Array, NDArray[np.bool_], NDArray[np.bool_]]:
     """Finger targets (n, 16) within range and speed; which robots left the range; which were too fast."""
     ranged = np.clip(target, limits.finger_lower, limits.finger_upper)
-    out_of_range = (np.abs(ranged - target) > _TOLERANCE).any(axis=1)
+    out_of_range = np.any(np.abs(ranged - target) > _TOLERANCE, axis=1)
     step = limits.finger_step
-    fast = (np.abs(ranged - old) > step + _TOLERANCE).any(axis=1)
+    fast = np.any(np.abs(ranged - old) > step + _TOLERANCE, axis=1)
     return old + np.clip(ranged - old, -step, step), out_of_range, fast

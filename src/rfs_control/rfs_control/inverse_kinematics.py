@@ -43,7 +43,7 @@ def solve(q: Array, position: Array, rotation: Array, iterations: int = 2) -> tu
             free = np.where(stopped[:, None], 0.0, jacobian)
             move = fixed + _step(rest, free, np.where(stopped, 0.0, pull))
         q = np.clip(q + np.clip(move, -_LARGEST_MOVE, _LARGEST_MOVE), _LOWER, _UPPER)
-    return q, stopped.any(axis=1)
+    return q, np.any(stopped, axis=1)
 
 
 def _error_and_jacobian(q: Array, position: Array, rotation: Array) -> tuple[Array, Array]:

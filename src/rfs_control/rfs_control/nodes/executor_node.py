@@ -51,7 +51,9 @@ class ExecutorNode(Node):
             max_joint_state_age=_positive(self, "max_joint_state_age", 0.2),
             max_observation_age=_positive(self, "max_observation_age", 0.5),
         )
-        self._cadences = {"policy_action": Cadence(1.0 / rate), "joint_states": Cadence(0.0)}
+        # In lockstep wall time between actions means nothing.
+        self._actions = Cadence(0.0 if self._core.lockstep else 1.0 / rate)
+        self._joint_states = Cadence(0.0)
         self._told = self._core.reason
         self._pose = self.create_publisher(PoseStamped, "/arm/target_pose", 10)
         self._fingers = self.create_publisher(JointState, "/hand/target_joints", 10)
@@ -74,19 +76,19 @@ class ExecutorNode(Node):
 
     def _on_policy_action(self, message: PolicyAction) -> None:
         now = time.monotonic()
-        self._cadences["policy_action"].tick(now)
         stamp = messages.nanoseconds(message.observation_stamp)
         try:
             chunk = messages.read_chunk(message)
         except ValueError as error:
             self._send(self._core.reject(stamp, str(error), now))
-            return
-        age = (self._present() - stamp) * 1e-9
-        self._send(self._core.follow(chunk, age, now))
+        else:
+            self._send(self._core.follow(chunk, self._age(stamp), now))
+        # The duration of a tick is the time from the observation's stamp to the command.
+        self._actions.tick(now, None if self._core.lockstep else self._age(stamp))
 
     def _on_joint_states(self, message: JointState) -> None:
         now = time.monotonic()
-        self._cadences["joint_states"].tick(now)
+        self._joint_states.tick(now)
         stamp = messages.nanoseconds(message.header.stamp)
         self._core.joints.update(message.name, message.position, stamp, now)
         self._publish(self._core.latch_newer(now))
@@ -99,6 +101,7 @@ class ExecutorNode(Node):
         if not request.data:
             self._core.disengage()
         else:
+            self._actions.restart()
             try:
                 self._publish(self._core.engage(time.monotonic()))
             except ValueError as error:
@@ -128,6 +131,10 @@ class ExecutorNode(Node):
             else:
                 self.get_logger().info(self._core.reason or "following the policy")
 
+    def _age(self, stamp: int) -> float:
+        """Seconds since a stamp."""
+        return (self._present() - stamp) * 1e-9
+
     def _present(self) -> int:
         return self.get_clock().now().nanoseconds
 
@@ -140,7 +147,7 @@ class ExecutorNode(Node):
             figures["other_publishers_of_target_pose"] = others
         level = Level.WARN if holds_by_fault or others > 0 else Level.OK
         statuses = [Status(STATUS_NAME, level, core.reason or "following the policy", figures)]
-        for name, cadence in self._cadences.items():
+        for name, cadence in {"policy_action": self._actions, "joint_states": self._joint_states}.items():
             statuses.append(cadence_status(f"{STATUS_NAME}: {name}", cadence.report(now), stale_after=1.0))
         self._diagnostics.publish(to_message(self.get_clock().now().to_msg(), statuses))
 

@@ -1,0 +1,152 @@
+"""Simulator bridge: the grasp task behind the topics of a real robot and camera.
+
+Takes `/arm/target_pose` and `/hand/target_joints`, publishes joint states, point cloud, pictures, reward and
+the object's true pose. `/rfs/sim/reset` begins an episode.
+
+Parameters: `sim_time` ("realtime" or "lockstep"), `rate` (Hz of the control period), `object` and `seed` of
+the first scene (object empty: the seed chooses), `images` (whether to publish pictures).
+"""
+
+import sys
+import threading
+import time
+from dataclasses import replace
+
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import PoseStamped
+from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rfs_control.diagnostics import Level, Status, cadence_status, to_message
+from rfs_control.nodes.run import run
+from rfs_policy.cadence import Cadence
+from sensor_msgs.msg import JointState
+
+from rfs_msgs.srv import ResetScene
+from rfs_sim_bridge.grasp_task import GraspTask
+from rfs_sim_bridge.nodes.lockstep import Lockstep
+from rfs_sim_bridge.nodes.messages import nanoseconds, time_message
+from rfs_sim_bridge.nodes.realtime import Realtime
+from rfs_sim_bridge.nodes.topics import Topics
+from rfs_sim_bridge.objects import find_object, object_names
+from rfs_sim_bridge.targets import Targets
+from rfs_sim_bridge.task_config import TaskConfig
+
+_NAME = "rfs bridge"
+_ANY_TYPE = ParameterDescriptor(dynamic_typing=True)
+
+
+class BridgeNode(Node):
+    """Moves messages between ROS and `GraspTask`; `Lockstep` or `Realtime` decide when time passes."""
+
+    def __init__(self) -> None:
+        super().__init__("bridge")
+        sim_time = self.declare_parameter("sim_time", "realtime").value
+        if sim_time not in ("realtime", "lockstep"):
+            raise ValueError(f"parameter sim_time must be realtime or lockstep; got {sim_time!r}")
+        rate = float(self.declare_parameter("rate", 10.0, _ANY_TYPE).value)
+        name = self.declare_parameter("object", "").value
+        seed = int(self.declare_parameter("seed", 0).value)
+        images = bool(self.declare_parameter("images", True).value)
+        threads = 1 if sim_time == "realtime" else 2
+        name = _chosen_object(name, seed)
+        config = replace(TaskConfig.default(), control_rate=rate)
+        self._task = GraspTask(config, objects=[name], threads=threads)
+        self._task.reset([seed])
+        self._targets = Targets()
+        self._told = ""
+        self._lock = threading.Lock()
+        self._cadence = Cadence(0.0 if sim_time == "lockstep" else Realtime.SLICE)
+        topics = Topics(self, self._task, reliable_camera=sim_time == "lockstep")
+        mode = Lockstep if sim_time == "lockstep" else Realtime
+        self._mode = mode(self._task, topics, self._targets, self._cadence, self._lock, images)
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self.create_subscription(PoseStamped, "/arm/target_pose", self._on_arm, 10)
+        self.create_subscription(JointState, "/hand/target_joints", self._on_hand, 10)
+        self.create_service(ResetScene, "/rfs/sim/reset", self._on_reset)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(Lockstep.PATIENCE / 2, self._on_timer, clock=steady)
+        self.create_timer(1.0, self._diagnose, clock=steady)
+        self._mode.start()
+        self.get_logger().info(f"ready ({sim_time}, {rate:g} Hz, object {name})")
+
+    def close(self) -> None:
+        """End the simulation."""
+        self._mode.stop()
+
+    # ---- targets ----
+    def _on_arm(self, message: PoseStamped) -> None:
+        p, q = message.pose.position, message.pose.orientation
+        header = message.header
+        with self._lock:
+            self._targets.take_arm(
+                nanoseconds(header.stamp), header.frame_id, (p.x, p.y, p.z), (q.x, q.y, q.z, q.w)
+            )
+            self._mode.on_target()
+        self._tell()
+
+    def _on_hand(self, message: JointState) -> None:
+        with self._lock:
+            self._targets.take_hand(nanoseconds(message.header.stamp), message.name, message.position)
+            self._mode.on_target()
+        self._tell()
+
+    def _tell(self) -> None:
+        """Say why targets are refused, once per change."""
+        problem = self._targets.problem
+        if problem != self._told:
+            self._told = problem
+            if problem:
+                self.get_logger().error(f"refused: {problem}; the robot holds")
+            else:
+                self.get_logger().info("targets are valid again")
+
+    # ---- episodes ----
+    def _on_reset(self, request: ResetScene.Request, response: ResetScene.Response) -> ResetScene.Response:
+        try:
+            name = _chosen_object(request.object, request.seed)
+            with self._lock:
+                self._targets.clear()
+                self._task.reset([request.seed], [name])
+                stamp = self._mode.on_reset()
+        except ValueError as error:
+            response.message = f"cannot set up the scene: {error}"
+            self.get_logger().error(response.message)
+            return response
+        response.success, response.object, response.stamp = True, name, time_message(stamp)
+        return response
+
+    # ---- timers ----
+    def _on_timer(self) -> None:
+        with self._lock:
+            self._mode.on_timer(time.monotonic())
+
+    def _diagnose(self) -> None:
+        problem, report = self._targets.problem, self._cadence.report(time.monotonic())
+        figures = {"object": self._task.objects[0].name, "refused_targets": self._targets.refused}
+        statuses = [
+            Status(_NAME, Level.ERROR if problem else Level.OK, problem or self._mode.describe(), figures),
+            cadence_status(f"{_NAME}: simulation", report, stale_after=1.0),
+        ]
+        self._diagnostics.publish(to_message(self.get_clock().now().to_msg(), statuses))
+
+
+def _chosen_object(name: str, seed: int) -> str:
+    """The named object, or a training object: successive seeds go round through all of them.
+
+    Raises:
+        ValueError: an unknown name (with the known ones), or a negative seed.
+    """
+    if seed < 0:
+        raise ValueError(f"seed {seed} is negative: give 0 or more")
+    names = object_names("train")
+    return find_object(name).name if name else names[seed % len(names)]
+
+
+def main() -> int:
+    """Run until interrupted (0), or until something forbids to run (1, with a sentence on stderr)."""
+    return run("bridge", BridgeNode, BridgeNode.close)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

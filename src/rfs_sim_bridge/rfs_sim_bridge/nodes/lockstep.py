@@ -1,0 +1,86 @@
+"""Simulated time that passes only when a command answers the newest observation."""
+
+import threading
+import time
+
+from rfs_policy.cadence import Cadence
+
+from rfs_sim_bridge.grasp_task import GraspTask
+from rfs_sim_bridge.nodes.messages import time_message
+from rfs_sim_bridge.nodes.topics import Topics
+from rfs_sim_bridge.targets import Targets
+
+_EPISODE_GAP = 10_000_000_000  # ns: stamps of another episode are recognizably old
+
+
+class Lockstep:
+    """Publishes the observation of t_k, simulates a control period on the command for t_k, and so on.
+
+    An episode that has ended (success, or its time is over) stands still until the next reset. The methods are
+    called with the node's lock held.
+    """
+
+    PATIENCE = 0.5
+    """Wall time after which an unanswered observation is published again, s."""
+
+    def __init__(
+        self,
+        task: GraspTask,
+        topics: Topics,
+        targets: Targets,
+        cadence: Cadence,
+        lock: threading.Lock,
+        images: bool,
+    ) -> None:
+        self._task, self._topics, self._targets = task, topics, targets
+        self._cadence, self._images = cadence, images
+        self._period = round(task.config.period * 1e9)
+        self._stamp = _EPISODE_GAP
+        self._published = 0.0
+
+    def start(self) -> None:
+        """Show the first scene."""
+        self._publish()
+
+    def stop(self) -> None:
+        """Nothing runs by itself."""
+
+    def describe(self) -> str:
+        """The state for people."""
+        return "episode ended" if self._ended else f"waiting for the command at {self._stamp * 1e-9:.1f} s"
+
+    @property
+    def _ended(self) -> bool:
+        return bool(self._task.success[0] or self._task.steps[0] >= self._task.config.max_steps)
+
+    def on_reset(self) -> int:
+        """A new episode begins; returns the stamp (ns) of its first observation."""
+        self._stamp += _EPISODE_GAP
+        self._publish()
+        return self._stamp
+
+    def on_target(self) -> None:
+        """Advance if the targets are complete for the newest observation."""
+        answer = self._targets.command()
+        if answer is None or answer[0] != self._stamp or self._ended:
+            return
+        began = time.monotonic()
+        self._task.apply(answer[1])
+        self._stamp += self._period
+        self._publish()
+        self._cadence.tick(began, time.monotonic() - began)
+
+    def on_timer(self, now: float) -> None:
+        """A message may have been lost, or somebody may have come late: say it again."""
+        if now - self._published > self.PATIENCE:
+            self._publish()
+
+    def _publish(self) -> None:
+        stamp = time_message(self._stamp)
+        self._topics.publish_clock(stamp)
+        self._topics.publish_object(stamp)
+        if self._images:
+            self._topics.publish_images(stamp)
+        self._topics.publish_joint_states(stamp)
+        self._topics.publish_points(stamp)
+        self._published = time.monotonic()

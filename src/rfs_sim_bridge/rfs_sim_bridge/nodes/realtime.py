@@ -1,0 +1,113 @@
+"""Simulated time that follows the wall clock."""
+
+import threading
+import time
+
+import rclpy
+from rfs_policy.cadence import Cadence
+
+from rfs_sim_bridge.grasp_task import GraspTask
+from rfs_sim_bridge.nodes.messages import time_message
+from rfs_sim_bridge.nodes.topics import Topics
+from rfs_sim_bridge.targets import Targets
+
+_POINTS_PERIOD = 1 / 60
+_IMAGES_PERIOD = 0.1
+_BEHIND = 0.1  # s: more than this is not caught up
+
+
+class Realtime:
+    """Steps the physics in slices on its own thread, with absolute deadlines on the monotonic clock.
+
+    Joint states come with every slice, points at 60 Hz, pictures at 10 Hz, reward and object pose with every
+    control period. The `on_` methods are called with the node's lock held.
+    """
+
+    SLICE = 0.01
+    """s"""
+
+    def __init__(
+        self,
+        task: GraspTask,
+        topics: Topics,
+        targets: Targets,
+        cadence: Cadence,
+        lock: threading.Lock,
+        images: bool,
+    ) -> None:
+        self._task, self._topics, self._targets, self._cadence = task, topics, targets, cadence
+        self._lock, self._images = lock, images
+        self._substeps = round(self.SLICE / task.config.timestep)
+        self._slices = max(1, round(task.config.period / self.SLICE))
+        self._count = 0
+        self._tracked = -1
+        self._points_due = self._images_due = 0.0
+        self._ended = False
+        self.failure: Exception | None = None
+        self._thread = threading.Thread(target=self._run, name="simulation", daemon=True)
+
+    def start(self) -> None:
+        """Let time pass."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Let time stand still."""
+        self._ended = True
+        self._thread.join(timeout=2.0)
+        if self.failure is not None:
+            raise self.failure
+
+    def describe(self) -> str:
+        """The state for people."""
+        return "running"
+
+    def on_reset(self) -> int:
+        """A new episode begins; returns its stamp (ns)."""
+        self._count = 0
+        return time.time_ns()
+
+    def on_target(self) -> None:
+        """The next slice looks for it."""
+
+    def on_timer(self, now: float) -> None:
+        """Nothing is repeated."""
+
+    def _run(self) -> None:
+        try:
+            self._keep_time()
+        except Exception as error:
+            if rclpy.ok():  # otherwise the process ends, and publishing fails
+                self.failure = error
+                rclpy.try_shutdown()
+
+    def _keep_time(self) -> None:
+        due = time.monotonic()
+        while not self._ended:
+            due += self.SLICE
+            now = time.monotonic()
+            if now - due > _BEHIND:
+                due = now
+            time.sleep(max(0.0, due - now))
+            began = time.monotonic()
+            with self._lock:
+                self._slice(began)
+            self._cadence.tick(began, time.monotonic() - began)
+
+    def _slice(self, now: float) -> None:
+        answer = self._targets.command()
+        if answer is not None and answer[0] > self._tracked:
+            self._tracked = answer[0]
+            self._task.track(answer[1])
+        self._task.advance(self._substeps)
+        self._count += 1
+        stamp = time_message(time.time_ns())
+        self._topics.publish_joint_states(stamp)
+        if now >= self._points_due:
+            self._points_due = max(self._points_due + _POINTS_PERIOD, now - _POINTS_PERIOD)
+            self._topics.publish_points(stamp)
+        if self._count % self._slices == 0:
+            self._task.finish_step()
+            self._topics.publish_object(stamp)
+        if self._images and now >= self._images_due:
+            self._images_due = max(self._images_due + _IMAGES_PERIOD, now)
+            self._topics.publish_images(stamp)

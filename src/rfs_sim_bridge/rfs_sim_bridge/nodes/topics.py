@@ -1,0 +1,83 @@
+"""What the bridge publishes of a grasp task, and how."""
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from geometry_msgs.msg import PoseStamped
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import CameraInfo, Image, JointState, PointCloud2
+
+from rfs_description import kinematics
+from rfs_msgs.msg import GraspReward
+from rfs_sim_bridge import rewards
+from rfs_sim_bridge.camera import take_picture
+from rfs_sim_bridge.grasp_task import GraspTask
+from rfs_sim_bridge.nodes import messages
+from rfs_sim_bridge.pictures import Camera
+from rfs_sim_bridge.snapshot import Snapshot
+
+
+class Topics:
+    """Publishers of a node for environment 0 of a task. Stamps are those of the state they describe."""
+
+    def __init__(self, node: Node, task: GraspTask, reliable_camera: bool) -> None:
+        reliability = ReliabilityPolicy.RELIABLE if reliable_camera else ReliabilityPolicy.BEST_EFFORT
+        qos = QoSProfile(depth=5, reliability=reliability)
+        self._task = task
+        self._camera = Camera()
+        self._clock = node.create_publisher(Clock, "/clock", 10) if reliable_camera else None
+        self._joint_states = node.create_publisher(JointState, "/joint_states", 10)
+        self._points = node.create_publisher(PointCloud2, "/camera/points", qos)
+        self._color = node.create_publisher(Image, "/camera/color/image_raw", qos)
+        self._depth = node.create_publisher(Image, "/camera/depth/image_rect", qos)
+        self._info = node.create_publisher(CameraInfo, "/camera/color/camera_info", qos)
+        self._reward = node.create_publisher(GraspReward, "/rfs/reward", 10)
+        self._object_pose = node.create_publisher(PoseStamped, "/sim/object_pose", 10)
+
+    def publish_clock(self, stamp: Time) -> None:
+        """Simulated time; only where it is simulated."""
+        if self._clock is not None:
+            self._clock.publish(Clock(clock=stamp))
+
+    def publish_joint_states(self, stamp: Time) -> None:
+        """Measured positions and velocities."""
+        task = self._task
+        self._joint_states.publish(
+            messages.joint_states(stamp, task.joint_positions[0], task.joint_velocities[0])
+        )
+
+    def publish_points(self, stamp: Time) -> None:
+        """The cropped cloud."""
+        self._points.publish(messages.point_cloud(stamp, self._task.clouds()[0]))
+
+    def publish_images(self, stamp: Time) -> None:
+        """Color, depth and intrinsics."""
+        task = self._task
+        position, quaternion = task.object_pose
+        snapshot = Snapshot(task.objects[0].name, task.joint_positions[0], position[0], quaternion[0])
+        picture = take_picture(snapshot, self._camera)
+        self._color.publish(messages.image(stamp, picture.color))
+        self._depth.publish(messages.image(stamp, picture.depth))
+        self._info.publish(messages.camera_info(stamp, self._camera))
+
+    def publish_object(self, stamp: Time) -> None:
+        """Ground truth of the object: its pose, and the reward computed from it."""
+        position, quaternion = (part[0] for part in self._task.object_pose)
+        self._object_pose.publish(messages.pose(stamp, position, quaternion))
+        self._reward.publish(self._reward_message(stamp, position))
+
+    def _reward_message(self, stamp: Time, position: np.ndarray) -> GraspReward:
+        task = self._task
+        palm, _ = kinematics.forward(task.joint_positions[0, :7])
+        message = GraspReward(
+            palm_distance=float(np.linalg.norm(palm - position)),
+            lift=float(task.lift[0]),
+            reward=float(rewards.total(task.reward_terms())[0]),
+            success=bool(task.success[0]),
+            confidence=1.0,
+            source="simulator",
+        )
+        message.header = messages.pose(stamp, position, (0, 0, 0, 1)).header
+        message.centroid.x, message.centroid.y, message.centroid.z = position.tolist()
+        return message

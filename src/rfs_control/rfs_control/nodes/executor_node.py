@@ -9,15 +9,13 @@ Parameters: `sim_time` ("realtime" or "lockstep"), `rate` (Hz), `limits` (a YAML
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rfs_policy.cadence import Cadence
 from sensor_msgs.msg import JointState
@@ -28,13 +26,14 @@ from rfs_control.executor import Executor, State, Tick
 from rfs_control.limits import Limits
 from rfs_control.nodes import messages
 from rfs_control.nodes.rival import IDENTITY_KEY, RivalWatch
+from rfs_control.nodes.run import run
 from rfs_msgs.msg import ExecutedAction, PolicyAction
 
 STATUS_NAME = "rfs executor"
 _ANY_TYPE = ParameterDescriptor(dynamic_typing=True)
 _WATCHDOG_PERIOD = 0.01
 _DISCOVERY = 1.0
-"""Time for other processes to be discovered before services are offered, s."""
+"""Time for other processes to be discovered before the service is offered, s."""
 _HEARTBEAT = 2.5
 """Time in which a living executor must be heard, s."""
 
@@ -168,46 +167,24 @@ def _positive(node: Node, name: str, default: float) -> float:
     return float(value)
 
 
-def _spin_until(executor: SingleThreadedExecutor, done: Callable[[], bool], seconds: float) -> bool:
-    """Handle messages until `done` or the time is over; whether it is done."""
-    end = time.monotonic() + seconds
-    while not done() and time.monotonic() < end:
-        executor.spin_once(timeout_sec=0.05)
-    return done()
-
-
-def _run() -> int:
-    """Returns only when another executor is there."""
+def _make() -> ExecutorNode:
+    """The node, started once no older executor was heard; waits longer when somebody publishes its topic."""
     node = ExecutorNode()
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    rivals = node.rivals
-    if _spin_until(executor, lambda: rivals.publishers() > 0, _DISCOVERY):
-        _spin_until(executor, lambda: rivals.was_here_first, _HEARTBEAT)
-    if not rivals.was_here_first:
-        node.start()
-    while not rivals.was_here_first:
-        executor.spin_once()
-    print(f"executor: {rivals.complaint()}", file=sys.stderr)
-    return 1
+    start = time.monotonic()
+    patience = _DISCOVERY
+    while time.monotonic() < start + patience:
+        executor.spin_once(timeout_sec=0.05)
+        patience = _HEARTBEAT if node.rivals.publishers() > 0 else _DISCOVERY
+    executor.remove_node(node)
+    node.start()
+    return node
 
 
 def main() -> int:
     """Run until interrupted (0), or until something forbids to run (1, with a sentence on stderr)."""
-    try:
-        rclpy.init()
-        return _run()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        return 0
-    except (ValueError, FileNotFoundError) as error:
-        print(f"executor: {error}", file=sys.stderr)
-        return 1
-    except rclpy_implementation.RCLError:
-        if rclpy.ok():
-            raise
-        return 0  # a signal invalidated the context between two waits
-    finally:
-        rclpy.try_shutdown()
+    return run("executor", _make)
 
 
 if __name__ == "__main__":

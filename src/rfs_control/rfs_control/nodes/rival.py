@@ -10,11 +10,13 @@ import time
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 
+from rfs_control.nodes.run import RefusalError
+
 IDENTITY_KEY = "identity"
 
 
 class RivalWatch:
-    """Listens for another executor's diagnostics; of two, the one that started later has to leave.
+    """Listens for other executors' diagnostics; of two, the one that started later is refused.
 
     Args:
         node: this executor.
@@ -24,7 +26,6 @@ class RivalWatch:
 
     def __init__(self, node: Node, topic: str, status_name: str) -> None:
         self.identity = f"{time.time_ns():020d}-{os.getpid()}"
-        self.was_here_first = False
         self._node = node
         self._topic = topic
         self._status_name = status_name
@@ -34,16 +35,13 @@ class RivalWatch:
         """Publishers of the topic beside this executor's own; some of them may be dead."""
         return self._node.count_publishers(self._topic) - 1
 
-    def complaint(self) -> str:
-        """What is wrong when a rival was here first, and what to do."""
-        domain = os.environ.get("ROS_DOMAIN_ID", "0")
-        return (
-            f"another executor is running on ROS domain {domain}: two would both move the robot. "
-            "Stop the other stack, or start this one with another ROS_DOMAIN_ID."
-        )
-
     def _hear(self, message: DiagnosticArray) -> None:
         for status in message.status:
-            if status.name == self._status_name:
-                identities = (pair.value for pair in status.values if pair.key == IDENTITY_KEY)
-                self.was_here_first |= any(identity < self.identity for identity in identities)
+            if status.name != self._status_name:
+                continue
+            if any(pair.key == IDENTITY_KEY and pair.value < self.identity for pair in status.values):
+                domain = os.environ.get("ROS_DOMAIN_ID", "0")
+                raise RefusalError(
+                    f"another executor is running on ROS domain {domain}: two would both move the robot. "
+                    "Stop the other stack, or start this one with another ROS_DOMAIN_ID."
+                )

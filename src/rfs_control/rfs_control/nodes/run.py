@@ -1,4 +1,4 @@
-"""Run a node as a process: start-up errors in one sentence, a clean end on SIGINT and SIGTERM."""
+"""Run a node as a process: errors of the user in one sentence, a clean end on SIGINT and SIGTERM."""
 
 import sys
 from collections.abc import Callable
@@ -6,9 +6,14 @@ from typing import TypeVar
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 
 AnyNode = TypeVar("AnyNode", bound=Node)
+
+
+class RefusalError(Exception):
+    """Raised in a callback when the node must not go on; its text tells the user why and what to do."""
 
 
 def run(
@@ -16,20 +21,27 @@ def run(
 ) -> int:
     """Spin the node that `make` builds until interrupted, then call `finish` with it; returns the exit code.
 
-    ValueError and OSError from `make` are the user's errors: one sentence on stderr, code 1.
+    ValueError and OSError from `make`, and RefusalError from anywhere, are one sentence on stderr and code 1.
     """
     node = None
     try:
         rclpy.init()
-        node = make()
+        try:
+            node = make()
+        except (ValueError, OSError) as error:
+            raise RefusalError(str(error)) from error
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except (ValueError, OSError) as error:
+    except RefusalError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 1
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except rclpy_implementation.RCLError:
+        if rclpy.ok():
+            raise
+        # A signal has shut the context down between two waits: an end like the one above.
     finally:
         if node is not None:
             finish(node)

@@ -1,0 +1,64 @@
+"""Between ROS messages and the policy's arrays."""
+
+import array
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from numpy.typing import NDArray
+from rfs_description.robot import BASE_FRAME
+from scipy.spatial.transform import Rotation
+from sensor_msgs.msg import PointCloud2
+
+from rfs_msgs.msg import ExecutedAction, PolicyAction
+from rfs_policy.control_tick import Answer, Cloud, CommandState
+from rfs_policy.layout import Layout
+from rfs_policy.point_cloud import read_points
+
+
+def nanoseconds(stamp: Time) -> int:
+    """A stamp as one number."""
+    return stamp.sec * 1_000_000_000 + stamp.nanosec
+
+
+def time_message(stamp: int) -> Time:
+    """A stamp in ns as a message."""
+    return Time(sec=stamp // 1_000_000_000, nanosec=stamp % 1_000_000_000)
+
+
+def read_cloud(message: PointCloud2, now: float) -> Cloud:
+    """The cloud, or why it cannot be used; `now` is monotonic time in s."""
+    stamp = nanoseconds(message.header.stamp)
+    try:
+        return Cloud(stamp, now, read_points(message, BASE_FRAME))
+    except ValueError as error:
+        return Cloud(stamp, now, None, str(error))
+
+
+def read_command(message: ExecutedAction) -> CommandState:
+    """What the robot is told at present."""
+    p, q = message.target_pose.position, message.target_pose.orientation
+    return CommandState(
+        stamp=nanoseconds(message.header.stamp),
+        position=np.array([p.x, p.y, p.z]),
+        rotation=Rotation.from_quat([q.x, q.y, q.z, q.w]).as_matrix(),
+        fingers=np.array(message.target_joints),
+    )
+
+
+def policy_action(answer: Answer, layout: Layout, checkpoint: str, sent: int, missed: bool) -> PolicyAction:
+    """The decision as a message sent at `sent` (ns)."""
+    message = PolicyAction(layout=layout.name, checkpoint=checkpoint)
+    message.header.stamp = time_message(sent)
+    message.header.frame_id = BASE_FRAME
+    message.observation_stamp = time_message(answer.stamp)
+    message.horizon, message.action_dim = layout.horizon, layout.action_dim
+    message.noise = _floats(answer.output.noise)
+    message.base_action = _floats(answer.output.base_action)
+    message.residual = _floats(answer.output.residual)
+    message.inference_time, message.observation_age = answer.inference_time, answer.observation_age
+    message.deadline_missed = missed
+    return message
+
+
+def _floats(values: NDArray[np.float32]) -> array.array:
+    return array.array("f", values.tobytes())

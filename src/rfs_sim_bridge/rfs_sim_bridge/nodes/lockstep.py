@@ -16,8 +16,8 @@ _EPISODE_GAP = 10_000_000_000  # ns: stamps of another episode are recognizably 
 class Lockstep:
     """Publishes the observation of t_k, simulates a control period on the command for t_k, and so on.
 
-    An episode that has ended (success, or its time is over) stands still until the next reset. The methods are
-    called with the node's lock held.
+    An episode that has ended (success, or its time is over) stands still until the next reset. Methods
+    are called with the node's lock held.
     """
 
     PATIENCE = 0.5

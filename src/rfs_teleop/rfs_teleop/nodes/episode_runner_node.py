@@ -1,0 +1,220 @@
+"""Episode runner: N grasp trials, one after the other, each with its bag, a line, and an entry in a file.
+
+A trial: hold, reset scene and policy, start the recorder, engage, wait for success or the time limit, hold,
+stop the recorder. It ends the process: exit code 0 when all trials ran (whatever came of them), 1 when a node
+was missing or broke down.
+
+Parameters: `object` (name, or several with commas; empty: the simulator goes round its training objects),
+`seed` (of the first trial), `trials` (0: endless), `sim_time`, `episode_seconds`, `record`, `results` (JSON),
+`startup_timeout` (s), `patience` (s without progress after which a node counts as missing).
+"""
+
+import sys
+import time
+from pathlib import Path
+
+import rclpy
+from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from std_srvs.srv import SetBool
+
+from rfs_msgs.msg import EpisodeStatus, ExecutedAction, GraspReward, PolicyAction
+from rfs_msgs.srv import EndEpisode, ResetPolicy, ResetScene, StartEpisode
+from rfs_teleop.bag_repair import repair, unfinished
+from rfs_teleop.episode_watch import EpisodeWatch
+from rfs_teleop.nodes.services import ServiceError, Services
+from rfs_teleop.trials import Results, Trial, TrialResult, plan, result_line
+
+_ANY_TYPE = ParameterDescriptor(dynamic_typing=True)
+_OUTCOMES = {"success": EpisodeStatus.OUTCOME_SUCCESS, "failure": EpisodeStatus.OUTCOME_FAILURE}
+_LIVE_PERIOD = 0.1  # s between updates of the live line
+
+
+class EpisodeRunner(Node):
+    """Runs trials through the services of the other nodes. `broken` says what ended the run early."""
+
+    def __init__(self, executor: SingleThreadedExecutor) -> None:
+        super().__init__("episode_runner")
+        self.broken = ""
+        self._executor = executor
+        objects = str(self.declare_parameter("object", "").value)
+        seed = int(self.declare_parameter("seed", 0).value)
+        self._planned = int(self.declare_parameter("trials", 1).value)
+        self._trials = plan([name for name in objects.split(",") if name], seed, self._planned)
+        self._lockstep = self.declare_parameter("sim_time", "realtime").value == "lockstep"
+        self._limit = float(self.declare_parameter("episode_seconds", 8.0, _ANY_TYPE).value)
+        self._record = bool(self.declare_parameter("record", True).value)
+        self._startup = float(self.declare_parameter("startup_timeout", 60.0, _ANY_TYPE).value)
+        self._patience = float(self.declare_parameter("patience", 5.0, _ANY_TYPE).value)
+        results = str(self.declare_parameter("results", "").value)
+        self._results = Results(Path(results) if results else None, self._planned)
+        self._run_id = time.strftime("%Y%m%d-%H%M%S")
+        self._watch: EpisodeWatch | None = None
+        self._bag = ""
+        self._counts = (0, 0)
+        self._shown = 0.0
+        self._remote = Services(self, executor)
+        self._remote.add(ResetScene, "/rfs/sim/reset", "bridge")
+        self._remote.add(ResetPolicy, "/rfs/policy/reset", "policy")
+        self._remote.add(SetBool, "/rfs/engage", "executor")
+        if self._record:
+            self._remote.add(StartEpisode, "/rfs/episode/start", "recorder")
+            self._remote.add(EndEpisode, "/rfs/episode/stop", "recorder")
+        self.create_subscription(GraspReward, "/rfs/reward", self._on_reward, 10)
+        self.create_subscription(PolicyAction, "/rfs/policy_action", self._on_policy, 10)
+        self.create_subscription(ExecutedAction, "/rfs/executed_action", self._on_executed, 10)
+
+    # ---- topics ----
+    def _on_reward(self, message: GraspReward) -> None:
+        self._take("reward", message.header.stamp, message.success)
+
+    def _on_policy(self, message: PolicyAction) -> None:
+        self._take("policy_action", message.observation_stamp)
+
+    def _on_executed(self, message: ExecutedAction) -> None:
+        self._take("executed_action", message.header.stamp)
+
+    def _take(self, topic: str, stamp: object, success: bool = False) -> None:
+        if self._watch is not None:
+            self._watch.take(topic, _nanoseconds(stamp), time.monotonic(), success)
+
+    # ---- trials ----
+    def run(self) -> None:
+        """All trials, or until the stack breaks."""
+        try:
+            self._remote.wait_for_all(self._startup)
+        except ServiceError as error:
+            self.broken = str(error)
+            return
+        for trial in self._trials:
+            row = self._run_trial(trial)
+            self._results.add(row)
+            _show(result_line(row, self._planned), end="\n")
+            if row.outcome == "broken":
+                self.broken = f"trial {row.number} broke off: {row.problem}"
+                return
+
+    def _run_trial(self, trial: Trial) -> TrialResult:
+        began = time.monotonic()
+        row = TrialResult(trial.number, trial.object, trial.seed, "broken", 0.0, 0.0)
+        self._bag, self._counts, self._watch = "", (0, 0), None
+        try:
+            row.object = self._begin(trial)
+            row.outcome = self._wait_for_outcome(row)
+        except ServiceError as error:
+            row.problem = str(error)
+        except (KeyboardInterrupt, ExternalShutdownException):
+            row.problem = "interrupted"
+        row.seconds = self._watch.seconds if self._watch else 0.0
+        self._end(row)
+        row.bag = self._bag
+        row.received, row.written = self._counts
+        row.wall_seconds = round(time.monotonic() - began, 3)
+        return row
+
+    def _begin(self, trial: Trial) -> str:
+        """Set up a trial and let the robot go; returns the object's name."""
+        call = self._remote.call
+        call("/rfs/engage", SetBool.Request(data=False))
+        scene = call("/rfs/sim/reset", ResetScene.Request(seed=trial.seed, object=trial.object))
+        call("/rfs/policy/reset", ResetPolicy.Request(seed=trial.seed))
+        if self._record:
+            name = f"{self._run_id}-{trial.number:03d}-{scene.object}"
+            request = StartEpisode.Request(id=name, object=scene.object, seed=trial.seed)
+            self._bag = call("/rfs/episode/start", request).bag
+        start = _nanoseconds(scene.stamp)
+        self._watch = EpisodeWatch(start, self._limit, self._patience, time.monotonic(), self._lockstep)
+        self._remote.retry(  # refused until the executor has seen the robot's joints
+            "/rfs/engage", SetBool.Request(data=True), self._patience, self._spin
+        )
+        return scene.object
+
+    def _wait_for_outcome(self, row: TrialResult) -> str:
+        watch = self._watch
+        assert watch is not None
+        while not watch.outcome:
+            self._spin()
+            now = time.monotonic()
+            problem = watch.problem(now)
+            if problem:
+                raise ServiceError(problem)
+            if sys.stdout.isatty() and now - self._shown > _LIVE_PERIOD:
+                self._shown, row.seconds = now, watch.seconds
+                row.outcome = "running"
+                _show(result_line(row, self._planned), end="")
+        return watch.outcome
+
+    def _spin(self) -> None:
+        self._executor.spin_once(timeout_sec=0.2)
+
+    def _end(self, row: TrialResult) -> None:
+        """Hold the robot and close the bag, as far as the nodes still answer."""
+        if row.outcome == "running":
+            row.outcome = "broken"
+        if not rclpy.ok():
+            row.problem = row.problem or "interrupted"
+            return
+        try:
+            self._remote.call("/rfs/engage", SetBool.Request(data=False))
+        except ServiceError as error:
+            self._break(row, str(error))
+        if self._bag:
+            try:
+                self._stop_recorder(row)
+            except ServiceError as error:
+                self._break(row, str(error))
+                self._rescue_bag(row)
+
+    def _stop_recorder(self, row: TrialResult) -> None:
+        outcome = _OUTCOMES.get(row.outcome, EpisodeStatus.OUTCOME_UNKNOWN)
+        request = EndEpisode.Request(outcome=outcome, notes=row.problem)
+        response = self._remote.call("/rfs/episode/stop", request)
+        self._counts = (sum(response.received), sum(response.written))
+
+    def _rescue_bag(self, row: TrialResult) -> None:
+        """The recorder is gone: what it wrote gets its index here."""
+        folder = Path(self._bag)
+        if folder.is_dir() and unfinished(folder) and "does not answer" in row.problem:
+            written = sum(repair(folder).counts.values())
+            self._counts = (written, written)
+            row.problem += f"; its bag {folder} was repaired and holds {written} messages"
+
+    @staticmethod
+    def _break(row: TrialResult, problem: str) -> None:
+        row.outcome = "broken"
+        row.problem = "; ".join(filter(None, [row.problem, problem]))
+
+
+def _nanoseconds(stamp: object) -> int:
+    return stamp.sec * 1_000_000_000 + stamp.nanosec  # type: ignore[attr-defined]
+
+
+def _show(line: str, end: str) -> None:
+    """On a terminal the line replaces the live one."""
+    print(f"\r\x1b[K{line}" if sys.stdout.isatty() else line, end=end, flush=True)
+
+
+def main() -> int:
+    """Run all trials; 0 when they all ran, 1 with a sentence on stderr when something was missing."""
+    problem = ""
+    try:
+        rclpy.init()
+        executor = SingleThreadedExecutor()
+        runner = EpisodeRunner(executor)
+        executor.add_node(runner)
+        runner.run()
+        problem = runner.broken
+    except (KeyboardInterrupt, ExternalShutdownException):
+        problem = "interrupted before the first trial"
+    except (ValueError, OSError) as error:
+        problem = str(error)
+    finally:
+        rclpy.try_shutdown()
+    if problem:
+        print(f"episode_runner: {problem}", file=sys.stderr)
+    return 1 if problem else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

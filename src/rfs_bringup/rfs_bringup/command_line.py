@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -21,6 +22,7 @@ def main(root: Path, arguments: list[str]) -> int:
     except ValueError as error:
         print(f"rfs: {error}", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         return run_here(root, command, rest) if not command.installed else run_installed(root, command, rest)
     except SetupError as error:
@@ -29,6 +31,10 @@ def main(root: Path, arguments: list[str]) -> int:
     except KeyboardInterrupt:
         print("\nrfs: interrupted. Run the same command again: a setup resumes.", file=sys.stderr)
         return 130
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def run_here(root: Path, command: commands.Command, arguments: list[str]) -> int:

@@ -113,12 +113,17 @@ def logged(
             errors="replace",
         )
         assert process.stdout is not None
-        for line in process.stdout:
-            log.write(line)
-            last.append(line.rstrip())
-            shown = _for_people(line, shows)
-            if shown:
-                workspace.say(f"      {shown}")
+        try:
+            for line in process.stdout:
+                log.write(line)
+                last.append(line.rstrip())
+                shown = _for_people(line, shows)
+                if shown:
+                    workspace.say(f"      {shown}")
+        except BaseException:
+            process.kill()  # an interrupted setup must not go on behind the next one's back
+            process.wait()
+            raise
     return Outcome(process.wait(), "\n".join(last))
 
 

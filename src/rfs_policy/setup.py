@@ -11,6 +11,6 @@ setup(
         ("share/ament_index/resource_index/packages", ["resource/rfs_policy"]),
         ("share/rfs_policy", ["package.xml"]),
     ],
-    entry_points={"console_scripts": []},
+    entry_points={"console_scripts": ["policy_node = rfs_policy.nodes.policy_node:main"]},
     zip_safe=False,
 )

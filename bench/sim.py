@@ -38,7 +38,9 @@ class PlainGraspEnv(gymnasium.Env):
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
         super().reset(seed=seed)
-        joints, position, quaternion = options["starts"][self._index]  # where GraspTask's episode starts
+        joints, position, quaternion = (options or {})["starts"][
+            self._index
+        ]  # where GraspTask's episode starts
         mujoco.mj_resetData(self._model, self._data)
         self._data.qpos[:23], self._data.qpos[23:26] = joints, position
         self._data.qpos[26:30] = np.roll(quaternion, 1)

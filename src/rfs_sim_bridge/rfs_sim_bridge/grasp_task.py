@@ -16,7 +16,7 @@ from rfs_description import kinematics
 from rfs_sim_bridge import observations, rewards
 from rfs_sim_bridge.cloud import CloudCaster
 from rfs_sim_bridge.engine import Array, Engine
-from rfs_sim_bridge.episodes import Episode, draw
+from rfs_sim_bridge.episodes import draw
 from rfs_sim_bridge.interpenetration import interpenetration
 from rfs_sim_bridge.mujoco_engine import MujocoEngine
 from rfs_sim_bridge.objects import ObjectSpec, find_objects
@@ -61,7 +61,7 @@ class GraspTask:
         self.engine = engine or MujocoEngine(num_envs, self.config.timestep, threads)
         self.limits = Limits.load(period=self.config.period)
         self._caster = CloudCaster(self.config.cloud, num_envs, threads)
-        self._episodes: list[Episode | None] = [None] * num_envs
+        self._disturbance = np.zeros((num_envs, self.config.max_steps, 23))
         self._targets = np.zeros((num_envs, 23))
         self._start_targets = np.zeros((num_envs, 23))
         self.command = Command.from_joints(np.zeros((num_envs, 23)))
@@ -91,8 +91,8 @@ class GraspTask:
         episodes = [draw(seed, self.objects[env], self.config) for seed, env in zip(seeds, ids, strict=True)]
         self.engine.reset(ids, [e.start for e in episodes])
         for env, episode in zip(ids, episodes, strict=True):
-            self._episodes[env] = episode
-            self._caster.reset(env, episode)
+            self._disturbance[env] = episode.disturbance
+            self._caster.reset(int(env), episode)
             self._rest[env] = episode.start.object_position
             self._rest[env, 2] = episode.start.object.rest_height
         for counter in (self.steps, self._ticks, self._held):
@@ -157,8 +157,8 @@ class GraspTask:
     def _pulses(self) -> Array:
         """Disturbing torques (n, 23) of this control step; none after the longest episode."""
         last = self.config.max_steps - 1
-        rows = [e.disturbance[min(s, last)] for e, s in zip(self._episodes, self.steps, strict=True)]
-        return np.where((self.steps <= last)[:, None], np.array(rows), 0.0)
+        pulses = self._disturbance[np.arange(self.num_envs), np.minimum(self.steps, last)]
+        return np.where((self.steps <= last)[:, None], pulses, 0.0)
 
     # ---- quantities ----
     @property
@@ -174,7 +174,7 @@ class GraspTask:
     @property
     def time(self) -> Array:
         """(n,) simulated seconds since each reset."""
-        return self._ticks * self.config.timestep
+        return self._ticks.astype(np.float64) * self.config.timestep
 
     @property
     def object_pose(self) -> tuple[Array, Array]:

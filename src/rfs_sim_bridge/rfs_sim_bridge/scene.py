@@ -68,7 +68,11 @@ def _hide_far_links(scene: mujoco.MjSpec) -> None:
 
 
 def _set_physics(scene: mujoco.MjSpec, timestep: float) -> None:
-    """Settings under which grasps hold: see the README's physics section before relaxing any of them."""
+    """Settings under which grasps hold.
+
+    Do not relax them for speed without counting grasps: steps of 10 ms lost 9 of 10 pinches and half of the
+    boxes, 5 solver iterations or pyramidal cones half of the power grasps.
+    """
     option = scene.option
     option.timestep = timestep
     option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST

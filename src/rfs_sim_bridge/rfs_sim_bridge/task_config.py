@@ -133,9 +133,11 @@ def _build(kind: type, entries: Mapping[str, Any], where: str) -> Any:
     for key, value in entries.items():
         if key not in known:
             raise ValueError(f"unknown setting '{where}.{key}'; known: {', '.join(known)}")
-        default = known[key].default_factory
-        nested = isinstance(default, type) and is_dataclass(default)
-        values[key] = _build(default, value, f"{where}.{key}") if nested else _freeze(value)
+        nested = known[key].default_factory
+        if isinstance(nested, type) and is_dataclass(nested):
+            values[key] = _build(nested, value, f"{where}.{key}")
+        else:
+            values[key] = _freeze(value)
     return kind(**values)
 
 

@@ -42,7 +42,7 @@ GRASP_ARGUMENTS = (
         choices=("sim", "hardware"),
     ),
     Argument("policy", "default", "Checkpoint to run, a path; 'default' is the one shipped with rfs_policy"),
-    Argument("object", "", "Object to grasp, by name; empty: the training objects in turn"),
+    Argument("object", "", "Object to grasp, or several with commas; empty: the training objects in turn"),
     boolean("record", True, "Record each episode as one MCAP bag"),
     Argument("bags", "runs/bags", "Folder that the bags are written to"),
     Argument(
@@ -71,7 +71,8 @@ def grasp_nodes(values: Mapping[str, Value]) -> list[NodeSpec]:
         NodeSpec("executor", "rfs_control", "executor_node", common),
     ]
     if values["sim"] == "mujoco":
-        bridge = common | {"object": values["object"], "seed": values["seed"]}
+        first = str(values["object"]).split(",")[0]
+        bridge = common | {"object": first, "seed": values["seed"]}
         nodes.insert(0, NodeSpec("bridge", "rfs_sim_bridge", "bridge_node", bridge))
     if values["record"]:
         nodes.append(NodeSpec("recorder", "rfs_teleop", "recorder_node", common | {"bags": values["bags"]}))
@@ -88,14 +89,15 @@ def _check_grasp(values: Mapping[str, Value]) -> None:
     if values["policy"] != "default" and not Path(str(values["policy"])).exists():
         raise FileNotFoundError(f"policy:={values['policy']}: there is no such checkpoint file or folder")
     if values["object"]:
-        _check_object(str(values["object"]))
+        _check_objects(str(values["object"]).split(","))
 
 
-def _check_object(name: str) -> None:
+def _check_objects(names: list[str]) -> None:
     from rfs_sim_bridge.objects import object_names
 
-    if name not in object_names():
-        raise ValueError(f"object:={name} is unknown; known objects: {', '.join(object_names())}")
+    unknown = [name for name in names if name not in object_names()]
+    if unknown:
+        raise ValueError(f"object:={unknown[0]} is unknown; known objects: {', '.join(object_names())}")
 
 
 STACKS = {

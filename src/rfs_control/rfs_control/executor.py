@@ -8,10 +8,10 @@ from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
+from rfs_description.joint_states import JointStates
 
 from rfs_control.command import Command, compose
 from rfs_control.inverse_kinematics import solve
-from rfs_control.joint_states import JointStates
 from rfs_control.limits import Limit, Limits
 from rfs_control.policy_chunk import PolicyChunk
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from rfs_control.joint_states import JointStates
+from rfs_description.joint_states import JointStates
 
 from rfs_policy.observation import crop, fit_cloud, proprioception
 from rfs_policy.policy import FlowPolicy, PolicyOutput

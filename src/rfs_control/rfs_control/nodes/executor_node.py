@@ -18,15 +18,15 @@ from rclpy.clock import Clock, ClockType
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rfs_policy.cadence import Cadence
+from rfs_policy.diagnostics import Level, Status, cadence_status, to_message
+from rfs_policy.nodes.run import run
 from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool
 
-from rfs_control.diagnostics import Level, Status, cadence_status, to_message
 from rfs_control.executor import Executor, State, Tick
 from rfs_control.limits import Limits
 from rfs_control.nodes import messages
 from rfs_control.nodes.rival import IDENTITY_KEY, RivalWatch
-from rfs_control.nodes.run import run
 from rfs_msgs.msg import ExecutedAction, PolicyAction
 
 STATUS_NAME = "rfs executor"

@@ -9,8 +9,7 @@ import time
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
-
-from rfs_control.nodes.run import RefusalError
+from rfs_policy.nodes.run import RefusalError
 
 IDENTITY_KEY = "identity"
 

@@ -19,8 +19,6 @@ from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rfs_control.diagnostics import Level, Status, cadence_status, to_message
-from rfs_control.nodes.run import run
 from sensor_msgs.msg import JointState, PointCloud2
 
 from rfs_msgs.msg import ExecutedAction, PolicyAction
@@ -28,8 +26,10 @@ from rfs_msgs.srv import ResetPolicy
 from rfs_policy.cadence import Cadence
 from rfs_policy.control_tick import Answer, PolicyTick
 from rfs_policy.deadlines import Deadlines
+from rfs_policy.diagnostics import Level, Status, cadence_status, to_message
 from rfs_policy.layout import DELTA_POSE
 from rfs_policy.nodes import messages
+from rfs_policy.nodes.run import run
 from rfs_policy.observation import WORKSPACE_BOX
 from rfs_policy.policy import FlowPolicy
 

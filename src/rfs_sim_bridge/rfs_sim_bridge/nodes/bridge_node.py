@@ -17,9 +17,9 @@ from geometry_msgs.msg import PoseStamped
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from rfs_control.diagnostics import Level, Status, cadence_status, to_message
-from rfs_control.nodes.run import run
 from rfs_policy.cadence import Cadence
+from rfs_policy.diagnostics import Level, Status, cadence_status, to_message
+from rfs_policy.nodes.run import run
 from sensor_msgs.msg import JointState
 
 from rfs_msgs.srv import ResetScene

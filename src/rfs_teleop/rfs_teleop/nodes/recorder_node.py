@@ -16,8 +16,8 @@ from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
-from rfs_control.diagnostics import Level, Status, to_message
-from rfs_control.nodes.run import run
+from rfs_policy.diagnostics import Level, Status, to_message
+from rfs_policy.nodes.run import run
 
 from rfs_msgs.msg import EpisodeStatus, PolicyAction
 from rfs_msgs.srv import EndEpisode, StartEpisode

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from rfs_control.joint_states import JointStates
+from rfs_description.joint_states import JointStates
 from rfs_description.robot import ARM_JOINTS, HAND_JOINTS, JOINTS
 
 POSITIONS = np.linspace(-1.0, 1.0, len(JOINTS))

@@ -1,6 +1,6 @@
 import pytest
-from rfs_control.diagnostics import Level, Status, cadence_status, to_message
 from rfs_policy.cadence import Cadence
+from rfs_policy.diagnostics import Level, Status, cadence_status, to_message
 
 
 def test_a_loop_is_stale_before_its_first_tick_and_after_its_last() -> None:

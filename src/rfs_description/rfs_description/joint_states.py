@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
 from rfs_description.robot import JOINTS
 
 _INDEX = {name: i for i, name in enumerate(JOINTS)}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from rfs_policy.layout import DELTA_POSE
+from scipy.spatial.transform import Rotation
 
 from rfs_control.limits import Limit, Limits
 from rfs_description import kinematics, rotations
@@ -33,6 +34,12 @@ class Command:
         joints = np.asarray(joints, dtype=np.float64)
         position, rotation = kinematics.forward(joints[:, :7])
         return cls(position, rotation, joints[:, 7:].copy())
+
+    def as_sent(self) -> "Command":
+        """The same after a trip through messages, which carry quaternions: a rotation may differ in its last
+        bits. Contacts amplify those, so whoever stands in for the nodes sends its commands through here."""
+        rotation = Rotation.from_quat(Rotation.from_matrix(self.rotation).as_quat()).as_matrix()
+        return Command(self.position, rotation, self.fingers)
 
 
 def compose(command: Command, action: ArrayLike, limits: Limits) -> tuple[Command, Array, NDArray[np.uint32]]:

@@ -64,7 +64,7 @@ class GraspTask:
         self._disturbance = np.zeros((num_envs, self.config.max_steps, 23))
         self._targets = np.zeros((num_envs, 23))
         self._start_targets = np.zeros((num_envs, 23))
-        self.command = Command.from_joints(np.zeros((num_envs, 23)))
+        self.command = self._composed = Command.from_joints(np.zeros((num_envs, 23)))
         self.steps = np.zeros(num_envs, np.int64)
         self._ticks = np.zeros(num_envs, np.int64)
         self._held = np.zeros(num_envs, np.int64)
@@ -104,18 +104,20 @@ class GraspTask:
         """The command is where the robot is."""
         joints = self.engine.state.joint_positions[ids]
         self._targets[ids] = self._start_targets[ids] = joints
-        latched, old = Command.from_joints(joints), self.command
+        latched, old = Command.from_joints(joints), self._composed
         parts = (old.position.copy(), old.rotation.copy(), old.fingers.copy())
         for part, new in zip(parts, (latched.position, latched.rotation, latched.fingers), strict=True):
             part[ids] = new
-        self.command = Command(*parts)
+        self._composed = Command(*parts)
+        self.command = self._composed.as_sent()
         self._substep = self.config.substeps
 
     # ---- stepping ----
     def step(self, action: Array) -> StepResult:
         """Compose actions (n, 22) with the last command, within limits, and simulate one control period."""
-        command, executed, flags = compose(self.command, np.asarray(action, np.float64), self.limits)
-        self.apply(command)
+        command, executed, flags = compose(self._composed, np.asarray(action, np.float64), self.limits)
+        self.apply(command.as_sent())
+        self._composed = command
         flags = flags | (self._at_limit * np.uint32(Limit.ARM_JOINT))
         done = self.success | (self.steps >= self.config.max_steps)
         return StepResult(rewards.total(self.reward_terms()), self.success.copy(), done, executed, flags)
@@ -128,7 +130,7 @@ class GraspTask:
 
     def track(self, command: Command) -> None:
         """Take a new command: solve for joint targets, to be reached linearly over one control period."""
-        self.command = command
+        self.command = self._composed = command
         self._start_targets = self._targets.copy()
         arm, self._at_limit = solve(self._targets[:, :7], command.position, command.rotation)
         self._targets = np.concatenate([arm, command.fingers], axis=1)

@@ -17,23 +17,26 @@ from rfs_sim_bridge.nodes import messages
 from rfs_sim_bridge.pictures import Camera
 from rfs_sim_bridge.snapshot import Snapshot
 
+# In lockstep an episode runs faster than a busy recorder may read: nothing must be overwritten meanwhile.
+_DEPTH = 100
+
 
 class Topics:
     """Publishers of a node for environment 0 of a task. Stamps are those of the state they describe."""
 
     def __init__(self, node: Node, task: GraspTask, reliable_camera: bool) -> None:
         reliability = ReliabilityPolicy.RELIABLE if reliable_camera else ReliabilityPolicy.BEST_EFFORT
-        qos = QoSProfile(depth=5, reliability=reliability)
+        qos = QoSProfile(depth=_DEPTH, reliability=reliability)
         self._task = task
         self._camera = Camera()
-        self._clock = node.create_publisher(Clock, "/clock", 10) if reliable_camera else None
-        self._joint_states = node.create_publisher(JointState, "/joint_states", 10)
+        self._clock = node.create_publisher(Clock, "/clock", _DEPTH) if reliable_camera else None
+        self._joint_states = node.create_publisher(JointState, "/joint_states", _DEPTH)
         self._points = node.create_publisher(PointCloud2, "/camera/points", qos)
         self._color = node.create_publisher(Image, "/camera/color/image_raw", qos)
         self._depth = node.create_publisher(Image, "/camera/depth/image_rect", qos)
         self._info = node.create_publisher(CameraInfo, "/camera/color/camera_info", qos)
-        self._reward = node.create_publisher(GraspReward, "/rfs/reward", 10)
-        self._object_pose = node.create_publisher(PoseStamped, "/sim/object_pose", 10)
+        self._reward = node.create_publisher(GraspReward, "/rfs/reward", _DEPTH)
+        self._object_pose = node.create_publisher(PoseStamped, "/sim/object_pose", _DEPTH)
 
     def publish_clock(self, stamp: Time) -> None:
         """Simulated time; only where it is simulated."""

@@ -1,6 +1,6 @@
 """Episode runner: N grasp trials, one after the other, each with its bag, a line, and an entry in a file.
 
-A trial: hold, reset scene and policy, start the recorder, engage, wait for success or the time limit, hold,
+A trial: hold, start the recorder, reset scene and policy, engage, wait for success or the time limit, hold,
 stop the recorder. It ends the process: exit code 0 when all trials ran (whatever came of them), 1 when a node
 was missing or broke down.
 
@@ -115,14 +115,15 @@ class EpisodeRunner(Node):
 
     def _begin(self, trial: Trial) -> str:
         """Set up a trial and let the robot go; returns the object's name."""
-        call = self._remote.call
+        call, reset = self._remote.call, ResetScene.Request(seed=trial.seed, object=trial.object)
         call("/rfs/engage", SetBool.Request(data=False))
-        scene = call("/rfs/sim/reset", ResetScene.Request(seed=trial.seed, object=trial.object))
-        call("/rfs/policy/reset", ResetPolicy.Request(seed=trial.seed))
-        if self._record:
-            name = f"{self._run_id}-{trial.number:03d}-{scene.object}"
-            request = StartEpisode.Request(id=name, object=scene.object, seed=trial.seed)
+        reset.object = trial.object or call("/rfs/sim/reset", reset).object
+        if self._record:  # before the scene is set up, so that the first observation is in the bag
+            name = f"{self._run_id}-{trial.number:03d}-{reset.object}"
+            request = StartEpisode.Request(id=name, object=reset.object, seed=trial.seed)
             self._bag = call("/rfs/episode/start", request).bag
+        scene = call("/rfs/sim/reset", reset)
+        call("/rfs/policy/reset", ResetPolicy.Request(seed=trial.seed))
         start = _nanoseconds(scene.stamp)
         self._watch = EpisodeWatch(start, self._limit, self._patience, time.monotonic(), self._lockstep)
         self._remote.retry(  # refused until the executor has seen the robot's joints

@@ -1,12 +1,14 @@
 """The grasp stack for ``ros2 launch``: arguments and nodes come from ``rfs_bringup.stack``."""
 
+import os
+
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, Shutdown
 from launch.launch_context import LaunchContext
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from rfs_bringup.arguments import Argument, resolve
-from rfs_bringup.stack import STACKS, NodeSpec
+from rfs_bringup.stack import STACKS, NodeSpec, middleware_variables
 
 STACK = STACKS["grasp"]
 
@@ -29,6 +31,7 @@ def to_action(node: NodeSpec) -> Node:
         parameters=[dict(node.parameters)],
         output="screen",
         emulate_tty=True,
+        additional_env=middleware_variables(os.environ),
         on_exit=[Shutdown(reason=f"{node.name} ended")],
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 
@@ -11,7 +12,10 @@ def main() -> int:
     sys.argv[0] = f"rfs {words}"  # argparse shows this in its usage line
     try:
         status = importlib.import_module(module).main(arguments)
-    except (ValueError, FileNotFoundError, PermissionError, OSError) as error:
+    except BrokenPipeError:  # the reader of our output left, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except (ValueError, OSError) as error:
         if _is_ours(error):
             print(f"rfs {words}: {error}", file=sys.stderr)
             return 1

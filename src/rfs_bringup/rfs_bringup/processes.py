@@ -24,7 +24,7 @@ from honcho.printer import Message, Printer
 from honcho.process import Popen, Process
 
 from rfs_bringup.arguments import Value
-from rfs_bringup.stack import NodeSpec
+from rfs_bringup.stack import NodeSpec, middleware_variables
 
 STOP_SECONDS = 3.0
 """Time a node has to stop by itself before it is killed; the whole stop stays under 5 s."""
@@ -125,7 +125,7 @@ def run(
     on this ROS domain. ``commands`` replaces how nodes are started, by node name.
     """
     environment = dict(os.environ if variables is None else variables)
-    environment.setdefault("PYTHONUNBUFFERED", "1")
+    environment.update(middleware_variables(environment))
     manager = StackManager(printer or Printer(sys.stdout))
     for node in nodes:
         line = (commands or {}).get(node.name) or command(node)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path
 
 from rfs_bringup.arguments import Argument, Value, boolean
@@ -31,6 +32,14 @@ class Stack:
     description: str
     arguments: tuple[Argument, ...]
     nodes: Callable[[Mapping[str, Value]], list[NodeSpec]]
+
+
+def middleware_variables(current: Mapping[str, str]) -> dict[str, str]:
+    """Variables that let nodes which start together find each other soon; none where a profile is set."""
+    if {"FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"} & current.keys():
+        return {}
+    family = "FASTRTPS" if current.get("ROS_DISTRO") == "jazzy" else "FASTDDS"
+    return {f"{family}_DEFAULT_PROFILES_FILE": str(files("rfs_bringup") / "config" / "discovery.xml")}
 
 
 GRASP_ARGUMENTS = (

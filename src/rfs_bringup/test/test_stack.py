@@ -1,10 +1,12 @@
 """What runs, as data."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rfs_bringup.arguments import Argument
-from rfs_bringup.stack import GRASP_ARGUMENTS, STACKS, NodeSpec, grasp_nodes
+from rfs_bringup.stack import GRASP_ARGUMENTS, STACKS, NodeSpec, grasp_nodes, middleware_variables
 
 from rfs_bringup import arguments
 
@@ -81,3 +83,10 @@ def test_whole_numbers_survive(number: int) -> None:
 def test_only_two_words_are_boolean(text: str) -> None:
     with pytest.raises(ValueError, match="is not one of: true, false"):
         arguments.boolean("flag", True, "").parse(text)
+
+
+def test_a_users_own_middleware_profile_is_left_alone() -> None:
+    assert middleware_variables({"FASTDDS_DEFAULT_PROFILES_FILE": "mine.xml"}) == {}
+    for distro in ("jazzy", "kilted"):
+        (file,) = middleware_variables({"ROS_DISTRO": distro}).values()
+        assert "initialAnnouncements" in Path(file).read_text()

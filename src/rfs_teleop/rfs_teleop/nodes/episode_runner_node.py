@@ -5,8 +5,9 @@ stop the recorder. It ends the process: exit code 0 when all trials ran (whateve
 was missing or broke down.
 
 Parameters: `object` (name, or several with commas; empty: the simulator goes round its training objects),
-`seed` (of the first trial), `trials` (0: endless), `sim_time`, `episode_seconds`, `record`, `results` (JSON),
-`startup_timeout` (s), `patience` (s without progress after which a node counts as missing).
+`seed` (of the first trial), `trials` (0: endless), `sim_time`, `episode_seconds`, `record`, `results` (JSON
+file), `live` (show running trials also where the output is no terminal), `startup_timeout` (s), `patience`
+(s without progress after which a node counts as missing).
 """
 
 import sys
@@ -47,6 +48,8 @@ class EpisodeRunner(Node):
         self._record = bool(self.declare_parameter("record", True).value)
         self._startup = float(self.declare_parameter("startup_timeout", 60.0, _ANY_TYPE).value)
         self._patience = float(self.declare_parameter("patience", 5.0, _ANY_TYPE).value)
+        live = bool(self.declare_parameter("live", False).value)
+        self._live = live or sys.stdout.isatty()
         results = str(self.declare_parameter("results", "").value)
         self._results = Results(Path(results) if results else None, self._planned)
         self._run_id = time.strftime("%Y%m%d-%H%M%S")
@@ -90,7 +93,7 @@ class EpisodeRunner(Node):
         for trial in self._trials:
             row = self._run_trial(trial)
             self._results.add(row)
-            _show(result_line(row, self._planned), end="\n")
+            _show(result_line(row, self._planned))
             if row.outcome == "broken":
                 self.broken = f"trial {row.number} broke off: {row.problem}"
                 return
@@ -140,10 +143,10 @@ class EpisodeRunner(Node):
             problem = watch.problem(now)
             if problem:
                 raise ServiceError(problem)
-            if sys.stdout.isatty() and now - self._shown > _LIVE_PERIOD:
+            if self._live and now - self._shown > _LIVE_PERIOD:
                 self._shown, row.seconds = now, watch.seconds
                 row.outcome = "running"
-                _show(result_line(row, self._planned), end="")
+                _show(result_line(row, self._planned), live=True)
         return watch.outcome
 
     def _spin(self) -> None:
@@ -191,9 +194,10 @@ def _nanoseconds(stamp: object) -> int:
     return stamp.sec * 1_000_000_000 + stamp.nanosec  # type: ignore[attr-defined]
 
 
-def _show(line: str, end: str) -> None:
-    """On a terminal the line replaces the live one."""
-    print(f"\r\x1b[K{line}" if sys.stdout.isatty() else line, end=end, flush=True)
+def _show(line: str, live: bool = False) -> None:
+    """On a terminal a line replaces the live one before it."""
+    terminal = sys.stdout.isatty()
+    print(f"\r\x1b[K{line}" if terminal else line, end="" if terminal and live else "\n", flush=True)
 
 
 def main() -> int:

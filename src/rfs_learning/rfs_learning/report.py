@@ -8,12 +8,14 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from rfs_sim_bridge.render import close_up
+from rfs_sim_bridge.pictures import Camera
+from rfs_sim_bridge.render import render
 
 from rfs_learning.episode_trace import EpisodeTrace, read_trace
 from rfs_learning.report_plots import cadence_plot, picture_png, reward_plot
 from rfs_learning.statistics import describe_rate
 
+_CAMERA = Camera(position=(1.3, 0.62, 0.62), target=(0.47, 0.0, 0.25), fovy=0.66, width=320, height=240)
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1d2733; background: #fff; max-width: 60rem;
        margin: 2rem auto; padding: 0 1rem; }
@@ -99,13 +101,14 @@ def _cadence_text(config: Mapping[str, Any]) -> str:
 
 def _strip(trial: ReportTrial, trace: EpisodeTrace | None) -> str:
     words = f"<b>{trial.number}. {escape(trial.object)}</b><br>"
-    words += f"<span class={trial.outcome}>{trial.outcome}</span>, {trial.seconds:.1f} s<br>seed {trial.seed}<br>{escape(trial.problem)}"
+    words += f"<span class={trial.outcome}>{trial.outcome}</span>, {trial.seconds:.1f} s<br>"
+    words += f"seed {trial.seed}<br>{escape(trial.problem)}"
     pictures = [] if trace is None else [_picture(trace, name, at) for name, at in trace.moments().items()]
     return f"<div class=trial><div>{words}</div>{''.join(pictures)}</div>"
 
 
 def _picture(trace: EpisodeTrace, name: str, seconds: float) -> str:
-    picture = _image(picture_png(close_up(trace.snapshot(seconds))), "")
+    picture = _image(picture_png(render(trace.snapshot(seconds), _CAMERA)), "")
     return f"<figure>{picture}<figcaption>{name}, {seconds:.1f} s</figcaption></figure>"
 
 

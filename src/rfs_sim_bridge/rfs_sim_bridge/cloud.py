@@ -180,14 +180,13 @@ def _hand_rays(on_palm: int, rng: np.random.Generator) -> tuple[Array, Array]:
 def _fit(points: Array, seen: NDArray[np.bool_], count: int, palm: Array) -> NDArray:
     """The seen ones of points (b, m, 3), repeated to count each; without any, the palm's position (b, 3)."""
     found = seen.sum(1)
-    rows = np.flatnonzero(seen)
+    rows = np.append(np.flatnonzero(seen), 0)
     begin = np.cumsum(found) - found
-    chosen = begin[:, None] + np.arange(count) % np.maximum(found, 1)[:, None]
-    if found.all():
-        return points.reshape(-1, 3)[rows[chosen]]
-    rows = np.append(rows, 0)
-    fitted = points.reshape(-1, 3)[rows[np.minimum(chosen, len(rows) - 1)]]
-    return np.where((found > 0)[:, None, None], fitted, palm[:, None])
+    turn = np.arange(count)
+    chosen = np.stack([b + turn % max(f, 1) for b, f in zip(begin.tolist(), found.tolist(), strict=True)])
+    fitted = points.reshape(-1, 3).take(rows.take(chosen, mode="clip"), axis=0)
+    fitted[found == 0] = palm[found == 0, None]
+    return fitted
 
 
 def _mix(key: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -11,13 +11,11 @@ from rfs_description.robot import JOINTS
 
 from rfs_sim_bridge import scene
 from rfs_sim_bridge.engine import Array, EngineState, Start
+from rfs_sim_bridge.ray_scene import RayScene
 
 _JOINTS = len(JOINTS)
 _PHYSICS = mujoco.mjtState.mjSTATE_FULLPHYSICS
 _CONTROL = mujoco.mjtState.mjSTATE_CTRL | mujoco.mjtState.mjSTATE_QFRC_APPLIED
-_RAY_GROUPS = np.zeros(6, np.uint8)
-_RAY_GROUPS[[scene.ROBOT_GROUP, scene.OBJECT_GROUP]] = 1
-HIT_NOTHING, HIT_ROBOT, HIT_OBJECT = 0, 1, 2
 
 
 class MujocoEngine:
@@ -35,11 +33,11 @@ class MujocoEngine:
         self._nq, self._nv = base.nq, base.nv
         self._threads = [mujoco.MjData(base) for _ in range(threads)]
         self._rollout = rollout.Rollout(nthread=threads)
-        self._poses: list[mujoco.MjData] = [mujoco.MjData(base) for _ in range(num_envs)]
+        self._poses = [mujoco.MjData(base) for _ in range(num_envs)]
+        self._rays = [RayScene("cylinder", timestep)] * num_envs
         self._posed = np.zeros(num_envs, bool)
         self.physics = np.zeros((num_envs, mujoco.mj_stateSize(base, _PHYSICS)))
         self._sensors = np.zeros((num_envs, base.nsensordata))
-        self._kinds = _hit_kinds(base)
         zeros = np.zeros
         self.state = EngineState(
             joint_positions=zeros((num_envs, _JOINTS)),
@@ -56,6 +54,7 @@ class MujocoEngine:
             model = copy.copy(_matching_scene(start.object.name, self.timestep))
             scene.scale_object(model, start.mass_scale, start.friction_scale)
             self.models[env] = model
+            self._rays[env] = RayScene(start.object.name, self.timestep)
             data = mujoco.MjData(model)
             data.qpos[:_JOINTS] = start.joint_positions
             data.ctrl[:] = start.joint_positions
@@ -79,23 +78,14 @@ class MujocoEngine:
         self._read()
 
     def raycast(self, env: int, origin: Array, directions: Array) -> tuple[Array, NDArray[np.int8]]:
-        count = len(directions)
-        distance, geom = np.empty(count), np.empty(count, np.int32)
-        model, data = self.models[env], self.pose(env)
-        rays = np.ascontiguousarray(directions).reshape(-1)
-        mujoco.mj_multiRay(
-            model, data, origin, rays, _RAY_GROUPS, True, -1, geom, distance, None, count, mujoco.mjMAXVAL
-        )
-        return distance, self._kinds[geom]
-
-    def pose(self, env: int) -> mujoco.MjData:
-        """Data with the kinematics of this environment's current state; for rays."""
-        data = self._poses[env]
+        rays = self._rays[env]
         if not self._posed[env]:
+            data = self._poses[env]
             data.qpos[:] = self.physics[env, 1 : 1 + self._nq]
             mujoco.mj_kinematics(self.models[env], data)
+            rays.place(data)
             self._posed[env] = True
-        return data
+        return rays.cast(origin, directions)
 
     def _read(self) -> None:
         """Unpack the physics state vector (time, qpos, qvel) and the sensors."""
@@ -126,13 +116,3 @@ def _structure(model: mujoco.MjModel) -> tuple[int, ...]:
     """All sizes of a model but its names': they must agree for models to share one data pool."""
     sizes = (name for name in dir(model) if name.startswith("n") and name not in ("nnames", "nbuffer"))
     return tuple(value for value in (getattr(model, name) for name in sizes) if isinstance(value, int))
-
-
-def _hit_kinds(model: mujoco.MjModel) -> NDArray[np.int8]:
-    """Geom id to kind of hit; the entry at index -1, which a missing ray reads, is HIT_NOTHING."""
-    group = model.geom_group
-    kinds = np.full(model.ngeom + 1, HIT_ROBOT, np.int8)
-    kinds[:-1][(group == scene.OBJECT_GROUP) | (group == scene.UNUSED_GROUP)] = HIT_OBJECT
-    kinds[:-1][group == scene.TABLE_GROUP] = HIT_NOTHING
-    kinds[-1] = HIT_NOTHING
-    return kinds

@@ -13,6 +13,7 @@ from rfs_sim_bridge.objects import MAX_PRIMITIVES, ObjectSpec, Primitive, find_o
 OBJECT_BODY = "object"
 OBJECT_JOINT = "object_free"
 TABLE_GEOM = "table"
+TABLE_TOP_GEOM = "table_top"
 # Finger roots (contact is counted on the whole subtree) and the palm body, in the order of the contact flags.
 CONTACT_BODIES = ("leap_if_bs", "leap_mf_bs", "leap_rf_bs", "leap_th_mp", "leap_palm")
 # Geom groups: what point clouds see is ROBOT and OBJECT. Visual meshes of the robot share OBJECT's group.
@@ -41,6 +42,7 @@ def scene_spec(spec: ObjectSpec, timestep: float, meshes: bool = False) -> mujoc
     _add_surroundings(scene)
     _add_object(scene, spec)
     _hide_far_links(scene)
+    _support_fingers(scene)
     _add_sensors(scene)
     return scene
 
@@ -103,12 +105,33 @@ def _add_surroundings(scene: mujoco.MjSpec) -> None:
         type=mujoco.mjtGeom.mjGEOM_BOX,
         size=_TABLE_SIZE,
         pos=_TABLE_CENTER,
-        contype=_TABLE_BIT,
-        conaffinity=_OBJECT_BIT | _HAND_BIT,
-        friction=[0.8, 0.005, 0.0001],
+        contype=0,
+        conaffinity=0,
         group=TABLE_GROUP,
         rgba=[0.72, 0.64, 0.52, 1],
     )
+    # What collides is the plane of the table's top: cheaper than a box, and nothing falls off the table for
+    # ever.
+    world.add_geom(
+        name=TABLE_TOP_GEOM,
+        type=mujoco.mjtGeom.mjGEOM_PLANE,
+        size=[1, 1, 1],
+        contype=_TABLE_BIT,
+        conaffinity=_OBJECT_BIT | _HAND_BIT,
+        friction=[0.8, 0.005, 0.0001],
+        group=UNUSED_GROUP,
+    )
+
+
+def _support_fingers(scene: mujoco.MjSpec) -> None:
+    """Gravity compensation costs time for every body. The palm carries the fingers' weight; they droop 7
+    mrad."""
+    hand = [body for body in scene.bodies if body.name.startswith("leap_")]
+    palm = scene.body("leap_palm")
+    palm.gravcomp = sum(body.mass for body in hand) / palm.mass
+    for body in hand:
+        if body is not palm and body.name != palm.name:
+            body.gravcomp = 0.0
 
 
 def _add_object(scene: mujoco.MjSpec, spec: ObjectSpec) -> None:

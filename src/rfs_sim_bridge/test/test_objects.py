@@ -36,7 +36,7 @@ def test_object_stands_on_the_table(name):
         data.qpos[23:26] = [0.55, 0, height]
         data.qpos[26:30] = np.roll(spec.rest_quaternion, 1)
         mujoco.mj_forward(model, data)
-        table, body = model.geom("table").id, model.body("object").id
+        table, body = model.geom("table_top").id, model.body("object").id
         pairs = [(c.geom1, c.geom2) for c in data.contact]
         found = any(table in p and body in (model.geom_bodyid[p[0]], model.geom_bodyid[p[1]]) for p in pairs)
         assert found == touches

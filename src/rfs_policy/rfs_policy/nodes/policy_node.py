@@ -11,6 +11,7 @@ realtime).
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import rclpy
@@ -44,7 +45,10 @@ class PolicyNode(Node):
     def __init__(self) -> None:
         super().__init__("policy")
         self._lockstep = self._sim_time() == "lockstep"
-        self._policy = FlowPolicy.load(self.declare_parameter("policy", "default").value, DELTA_POSE, "onnx")
+        path = self.declare_parameter("policy", "default").value
+        self._policy = FlowPolicy.load(path, None, "onnx")
+        expected = replace(DELTA_POSE, rate_hz=self._policy.layout.rate_hz)  # the rate is the next check
+        expected.require_same(self._policy.layout, what=f"checkpoint '{path}'")
         self._period = 1.0 / self._checked_rate()
         seed = int(self.declare_parameter("seed", 0).value)
         max_age = float(self.declare_parameter("max_age", 0.25, _ANY_TYPE).value)

@@ -17,9 +17,11 @@ from rfs_description import rotations
 from rfs_sim_bridge.engine import Array, Engine
 from rfs_sim_bridge.episodes import Episode
 from rfs_sim_bridge.objects import Primitive, find_object
-from rfs_sim_bridge.task_config import CloudConfig
+from rfs_sim_bridge.task_config import MAX_RAYS, CloudConfig
 
-_TABLE_POINTS = 8192  # length of the tables of aim points and noise; frames read them from changing offsets
+_TABLE_POINTS = (
+    MAX_RAYS  # length of the tables of aim points and noise; frames read them from changing offsets
+)
 _HAND_JITTER = 0.014  # m: rays scatter around the lines from palm to fingertips and wrist
 _ON_PALM = np.array(  # m, palm frame: wrist and corners of the palm
     [

@@ -19,6 +19,7 @@ class EngineState:
     object_position (n, 3) m, object_quaternion (n, 4) xyzw, object_velocity (n, 6) linear m/s, angular rad/s.
     fingertips: (n, 4, 3) m, order of `robot.FINGERTIPS`.
     contacts: (n, 5) bool, object touches index, middle, ring finger, thumb, palm.
+    unstable: (n,) bool, the simulation blew up since the last reset; what it shows means nothing.
     """
 
     joint_positions: Array
@@ -28,6 +29,7 @@ class EngineState:
     object_velocity: Array
     fingertips: Array
     contacts: NDArray[np.bool_]
+    unstable: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

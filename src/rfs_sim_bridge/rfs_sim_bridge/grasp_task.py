@@ -28,8 +28,8 @@ from rfs_sim_bridge.task_config import TaskConfig
 class StepResult:
     """Outcome of one control step for n environments.
 
-    done: success, or the episode's time is over. executed: (n, 22) the action after limits.
-    flags: (n,) bits of rfs_msgs/ExecutedAction. Environments are not reset by themselves.
+    done: success, or the episode's time is over, or its physics blew up. executed: (n, 22) the action after
+    limits. flags: (n,) bits of rfs_msgs/ExecutedAction. Environments are not reset by themselves.
     """
 
     reward: Array
@@ -119,7 +119,7 @@ class GraspTask:
         self.apply(command.as_sent())
         self._composed = command
         flags = flags | (self._at_limit * np.uint32(Limit.ARM_JOINT))
-        done = self.success | (self.steps >= self.config.max_steps)
+        done = self.success | (self.steps >= self.config.max_steps) | self.engine.state.unstable
         return StepResult(rewards.total(self.reward_terms()), self.success.copy(), done, executed, flags)
 
     def apply(self, command: Command) -> None:
@@ -151,7 +151,7 @@ class GraspTask:
     def finish_step(self) -> None:
         """Close the control period: count it and judge success."""
         self.steps += 1
-        good = self.feasible() & (self.lift >= self.config.success.lift)
+        good = self.feasible() & (self.lift >= self.config.success.lift) & ~self.engine.state.unstable
         good &= np.linalg.norm(self.object_velocity[:, :3], axis=1) < self.config.success.max_object_speed
         self._held = np.where(good, self._held + 1, 0)
         self.success = self.success | (self._held >= self.config.hold_steps)

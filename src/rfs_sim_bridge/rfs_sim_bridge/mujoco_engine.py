@@ -47,6 +47,7 @@ class MujocoEngine:
             object_velocity=zeros((num_envs, 6)),
             fingertips=zeros((num_envs, 4, 3)),
             contacts=zeros((num_envs, 5), bool),
+            unstable=zeros(num_envs, bool),
         )
 
     def reset(self, env_ids: NDArray[np.intp], starts: list[Start]) -> None:
@@ -63,6 +64,7 @@ class MujocoEngine:
             mujoco.mj_forward(model, data)
             mujoco.mj_getState(model, data, self.physics[env], _PHYSICS)
             self._sensors[env] = data.sensordata
+            self.state.unstable[env] = False
         self._read()
 
     def step(self, targets: Array, torques: Array) -> None:
@@ -73,6 +75,8 @@ class MujocoEngine:
         states, sensors = self._rollout.rollout(
             self.models, self._threads, self.physics, control, control_spec=int(_CONTROL)
         )
+        # When numbers overflow, MuJoCo starts again from its default pose, at time zero.
+        self.state.unstable |= np.abs(states[:, -1, 0] - self.physics[:, 0] - substeps * self.timestep) > 1e-6
         self.physics[:] = states[:, -1]
         self._sensors[:] = sensors[:, -1]
         self._read()

@@ -10,6 +10,7 @@ from typing import Any, Self
 import yaml
 
 Range = tuple[float, float]
+MAX_RAYS = 8192
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,8 @@ class TaskConfig:
                 f"timestep {self.timestep} s does not divide the control period {1 / self.control_rate} s: "
                 "use 0.0025 or 0.005"
             )
+        if not (0 < self.cloud.rays <= MAX_RAYS and self.cloud.points > 0):
+            raise ValueError(f"cloud.rays must be 1 to {MAX_RAYS} and cloud.points at least 1")
         if not self.cloud.cameras:
             raise ValueError("cloud.cameras is empty: give at least one camera position")
 

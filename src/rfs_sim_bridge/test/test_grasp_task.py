@@ -172,6 +172,17 @@ def test_success_needs_height_and_time():
     assert held == [False] * 4 + [True] * 2
 
 
+def test_blown_up_physics_ends_the_episode_without_success(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # MuJoCo writes its warning to a file where it runs
+    task = GraspTask(num_envs=2, objects=["box"])
+    task.engine.physics[0, 1 + task.engine._nq + 23] = 1e12
+    result = task.step(np.zeros((2, 22)))
+    assert result.done.tolist() == [True, False]
+    assert not result.success.any()
+    task.reset([5], env_ids=[0])
+    assert not task.step(np.zeros((2, 22))).done.any()
+
+
 def test_twenty_hertz_has_half_the_period():
     task = GraspTask(replace(TaskConfig.default(), control_rate=20.0), num_envs=1)
     task.step(np.zeros((1, 22)))
@@ -196,6 +207,7 @@ def test_seed_count_must_match():
         ({"speed": 1}, "unknown setting 'task.speed'"),
         ({"reset": {"object_z": 1}}, "unknown setting 'task.reset.object_z'"),
         ({"cloud": {"cameras": []}}, "at least one camera"),
+        ({"cloud": {"rays": 9000}}, "cloud.rays must be 1 to 8192"),
     ],
 )
 def test_bad_settings_are_named(entries, message):

@@ -12,6 +12,7 @@ file), `live` (show running trials also where the output is no terminal), `start
 
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import rclpy
@@ -118,7 +119,8 @@ class EpisodeRunner(Node):
 
     def _begin(self, trial: Trial) -> str:
         """Set up a trial and let the robot go; returns the object's name."""
-        call, reset = self._remote.call, ResetScene.Request(seed=trial.seed, object=trial.object)
+        call = partial(self._remote.call, attempts=3)
+        reset = ResetScene.Request(seed=trial.seed, object=trial.object)
         call("/rfs/engage", SetBool.Request(data=False))
         reset.object = trial.object or call("/rfs/sim/reset", reset).object
         if self._record:  # before the scene is set up, so that the first observation is in the bag

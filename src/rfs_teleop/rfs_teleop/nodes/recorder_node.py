@@ -97,6 +97,9 @@ class RecorderNode(Node):
             "sim_time": self._sim_time,
             "software": f"rfs_teleop {_software_version()}",
         }
+        if self._recorder.recording == episode:  # asked again because the first answer was lost
+            response.success, response.id, response.bag = True, episode, self._status.bag
+            return response
         try:
             bag = self._recorder.start(episode, contract)
         except (ValueError, OSError) as error:
@@ -159,7 +162,8 @@ class RecorderNode(Node):
     def _publish_status(self, state: int) -> None:
         self._status.header.stamp = self.get_clock().now().to_msg()
         self._status.state = state
-        self._status_publisher.publish(self._status)
+        if self.context.ok():  # it is not when a signal ended the node during an episode
+            self._status_publisher.publish(self._status)
 
     def _diagnose(self) -> None:
         problem = self._recorder.problem

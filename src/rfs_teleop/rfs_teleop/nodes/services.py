@@ -46,21 +46,28 @@ class Services:
     def _missing(self) -> list[str]:
         return [name for name, client in self._clients.items() if not client.service_is_ready()]
 
-    def call(self, name: str, request: Any, timeout: float = 5.0) -> Any:
+    def call(self, name: str, request: Any, timeout: float = 5.0, attempts: int = 1) -> Any:
         """The response, which says success.
+
+        A node that has just been discovered may answer before it knows of its asker, and the answer is lost:
+        requests that may be repeated should have a few attempts within the timeout.
 
         Raises:
             ServiceError: no answer within `timeout` s, or one without success.
         """
-        future = self._clients[name].call_async(request)
-        self._executor.spin_until_future_complete(future, timeout)
-        if not future.done():
-            self._clients[name].remove_pending_request(future)
-            raise ServiceError(
-                f"the {self._owners[name]} node does not answer {name} within {timeout:g} s: "
-                "look for its error above, and start the stack again"
-            )
-        response = future.result()
+        client = self._clients[name]
+        for _ in range(attempts):
+            future = client.call_async(request)
+            self._executor.spin_until_future_complete(future, timeout / attempts)
+            if future.done():
+                return self._successful(name, future.result())
+            client.remove_pending_request(future)
+        raise ServiceError(
+            f"the {self._owners[name]} node does not answer {name} within {timeout:g} s: "
+            "look for its error above, and start the stack again"
+        )
+
+    def _successful(self, name: str, response: Any) -> Any:
         if not response.success:
             raise ServiceError(f"the {self._owners[name]} node refuses {name}: {response.message}")
         return response
@@ -70,7 +77,7 @@ class Services:
         end = time.monotonic() + timeout
         while True:
             try:
-                return self.call(name, request, timeout)
+                return self.call(name, request, timeout, attempts=3)
             except ServiceError:
                 if time.monotonic() > end:
                     raise

@@ -1,0 +1,194 @@
+"""The bridge node in its own process, over DDS."""
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+
+rclpy = pytest.importorskip("rclpy")
+pytest.importorskip("rfs_msgs.msg")
+pytestmark = pytest.mark.ros
+
+from geometry_msgs.msg import PoseStamped  # noqa: E402
+from rclpy.context import Context  # noqa: E402
+from rclpy.executors import SingleThreadedExecutor  # noqa: E402
+from rclpy.node import Node  # noqa: E402
+from rclpy.qos import QoSProfile, ReliabilityPolicy  # noqa: E402
+from rfs_description.robot import BASE_FRAME, HAND_JOINTS, JOINTS  # noqa: E402
+from rfs_sim_bridge.grasp_task import GraspTask  # noqa: E402
+from rfs_sim_bridge.nodes import messages  # noqa: E402
+from scipy.spatial.transform import Rotation  # noqa: E402
+from sensor_msgs.msg import JointState, PointCloud2  # noqa: E402
+
+from rfs_msgs.msg import GraspReward  # noqa: E402
+from rfs_msgs.srv import ResetScene  # noqa: E402
+
+PATIENCE = 20.0
+STEP = 100_000_000  # ns
+_DOMAINS = iter(range(10 + os.getpid() % 80, 101))
+
+
+class Rig:
+    """Plays executor and runner to a bridge."""
+
+    def __init__(self, sim_time: str) -> None:
+        domain = next(_DOMAINS)
+        self.context = Context()
+        rclpy.init(context=self.context, domain_id=domain)
+        self.node = Node("rig", context=self.context)
+        self.executor = SingleThreadedExecutor(context=self.context)
+        self.executor.add_node(self.node)
+        self.joints: dict[int, JointState] = {}
+        self.clouds: dict[int, PointCloud2] = {}
+        self.rewards: dict[int, GraspReward] = {}
+        self.node.create_subscription(JointState, "/joint_states", self._keep(self.joints), 100)
+        reliability = ReliabilityPolicy.RELIABLE if sim_time == "lockstep" else ReliabilityPolicy.BEST_EFFORT
+        camera = QoSProfile(depth=100, reliability=reliability)
+        self.node.create_subscription(PointCloud2, "/camera/points", self._keep(self.clouds), camera)
+        self.node.create_subscription(GraspReward, "/rfs/reward", self._keep(self.rewards), 100)
+        self.arm = self.node.create_publisher(PoseStamped, "/arm/target_pose", 10)
+        self.hand = self.node.create_publisher(JointState, "/hand/target_joints", 10)
+        self.resetting = self.node.create_client(ResetScene, "/rfs/sim/reset")
+        command = [sys.executable, "-m", "rfs_sim_bridge.nodes.bridge_node", "--ros-args"]
+        command += ["-p", f"sim_time:={sim_time}", "-p", "images:=false"]
+        environment = os.environ | {"ROS_DOMAIN_ID": str(domain)}
+        self.process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+        self.wait(self.resetting.service_is_ready)
+        self.wait(lambda: self.arm.get_subscription_count() and self.hand.get_subscription_count())
+
+    @staticmethod
+    def _keep(store: dict) -> Callable:
+        return lambda message: store.__setitem__(messages.nanoseconds(message.header.stamp), message)
+
+    def wait(self, done: Callable[[], object]) -> None:
+        end = time.monotonic() + PATIENCE
+        while not done():
+            assert time.monotonic() < end, "nothing came"
+            self.executor.spin_once(timeout_sec=0.1)
+
+    def reset(self, seed: int, name: str) -> ResetScene.Response:
+        request = ResetScene.Request(seed=seed, object=name)
+        futures = []
+        while not any(future.done() for future in futures):  # a first answer may find no listener yet
+            futures.append(self.resetting.call_async(request))
+            self.executor.spin_until_future_complete(futures[-1], PATIENCE / 4)
+            assert len(futures) < 4, "no answer"
+        return futures[-1].result()
+
+    def send(self, stamp: int, task: GraspTask, fingers: np.ndarray, frame: str = BASE_FRAME) -> None:
+        """The task's command pose with these finger targets (16,)."""
+        time_message = messages.time_message(stamp)
+        quaternion = Rotation.from_matrix(task.command.rotation[0]).as_quat()
+        pose = messages.pose(time_message, task.command.position[0], quaternion)
+        pose.header.frame_id = frame
+        hand = JointState(name=HAND_JOINTS, position=fingers.tolist())
+        hand.header.stamp = time_message
+        self.arm.publish(pose)
+        self.hand.publish(hand)
+
+    def end(self) -> str:
+        """Stop the bridge; what it wrote to stderr."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        _, stderr = self.process.communicate(timeout=PATIENCE)
+        return stderr
+
+    def close(self) -> None:
+        self.end()
+        self.executor.shutdown()
+        self.node.destroy_node()
+        rclpy.shutdown(context=self.context)
+
+
+@pytest.fixture
+def lockstep() -> Iterator[Rig]:
+    rig = Rig("lockstep")
+    yield rig
+    rig.close()
+
+
+@pytest.fixture
+def realtime() -> Iterator[Rig]:
+    rig = Rig("realtime")
+    yield rig
+    rig.close()
+
+
+def points(message: PointCloud2) -> np.ndarray:
+    return np.frombuffer(message.data, np.float32).reshape(-1, 3)
+
+
+def test_lockstep_is_the_task_bit_for_bit(lockstep: Rig) -> None:
+    task = GraspTask(objects=["box"])
+    task.reset([7])
+    response = lockstep.reset(7, "box")
+    assert response.success, response.message
+    stamp = messages.nanoseconds(response.stamp)
+    for step in range(5):
+        lockstep.wait(lambda at=stamp: at in lockstep.joints and at in lockstep.clouds)
+        assert tuple(lockstep.joints[stamp].name) == JOINTS
+        np.testing.assert_array_equal(lockstep.joints[stamp].position, task.joint_positions[0])
+        np.testing.assert_array_equal(points(lockstep.clouds[stamp]), task.clouds()[0])
+        fingers = np.full(16, 0.05 * step)
+        lockstep.send(stamp, task, fingers)
+        task.step(np.concatenate([np.zeros(6), fingers])[None])
+        stamp += STEP
+    lockstep.wait(lambda: stamp in lockstep.rewards)
+
+
+def test_lockstep_waits_for_valid_targets_and_repeats_itself(lockstep: Rig) -> None:
+    task = GraspTask(objects=["box"])
+    task.reset([7])
+    stamp = messages.nanoseconds(lockstep.reset(7, "box").stamp)
+    lockstep.wait(lambda: stamp in lockstep.joints)
+    lockstep.send(stamp, task, np.full(16, np.nan), frame="world")
+    lockstep.joints.clear()
+    lockstep.wait(lambda: lockstep.joints)
+    assert set(lockstep.joints) == {stamp}
+    lockstep.send(stamp, task, np.zeros(16))
+    lockstep.wait(lambda: stamp + STEP in lockstep.joints)
+    assert "refused: /arm/target_pose is in frame 'world'" in lockstep.end()
+
+
+def test_stamps_of_another_episode_are_older(lockstep: Rig) -> None:
+    first = messages.nanoseconds(lockstep.reset(1, "box").stamp)
+    second = messages.nanoseconds(lockstep.reset(1, "box").stamp)
+    assert second - first >= 10_000_000_000
+
+
+def test_unknown_objects_are_refused_with_the_known_ones(lockstep: Rig) -> None:
+    response = lockstep.reset(1, "cow")
+    assert not response.success
+    assert "unknown object 'cow'" in response.message
+    assert "cylinder" in response.message
+    assert lockstep.reset(1, "").success
+    assert not lockstep.reset(-1, "").success
+
+
+def test_realtime_follows_targets(realtime: Rig) -> None:
+    task = GraspTask(objects=["box"])
+    task.reset([7])
+    assert realtime.reset(7, "box").success
+    realtime.wait(lambda: realtime.joints and realtime.clouds and realtime.rewards)
+    wanted = np.full(16, 0.3)
+    realtime.send(time.time_ns(), task, wanted)
+    index = JOINTS.index("leap_mf_pip")
+    realtime.wait(lambda: abs(realtime.joints[max(realtime.joints)].position[index] - 0.3) < 0.1)
+    stamps = sorted(realtime.joints)
+    assert all(b > a for a, b in itertools.pairwise(stamps))
+    assert points(realtime.clouds[max(realtime.clouds)]).shape == (1024, 3)
+
+
+@pytest.mark.parametrize("parameter", ["object:=cow", "sim_time:=sometime", "rate:=7.0"])
+def test_start_up_errors_are_one_sentence(parameter: str) -> None:
+    command = [sys.executable, "-m", "rfs_sim_bridge.nodes.bridge_node", "--ros-args", "-p", parameter]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=dict(os.environ))
+    assert done.returncode == 1
+    assert done.stderr.startswith("bridge: ")
+    assert "Traceback" not in done.stderr

@@ -172,7 +172,7 @@ def objects_of(names: Sequence[str]) -> list[str]:
 
 def build_parser() -> argparse.ArgumentParser:
     """Arguments of `./rfs evaluate`."""
-    parser = argparse.ArgumentParser(prog="rfs evaluate", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="rfs evaluate", description="Success rate of a policy.")
     parser.add_argument("--policy", default="default", help="checkpoint; 'default' is the one that ships")
     parser.add_argument("--objects", nargs="+", default=["train"], help="names, or 'train', 'heldout'")
     parser.add_argument("--episodes", type=int, default=100, help="in all, spread over the objects")

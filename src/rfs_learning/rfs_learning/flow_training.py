@@ -5,7 +5,6 @@ runs/flow`.
 import argparse
 import copy
 import json
-import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -23,16 +22,14 @@ from torch import Tensor
 
 from rfs_learning.flow_config import FlowConfig
 from rfs_learning.flow_data import ChunkData, augment, subset
+from rfs_learning.flow_normalization import fit_normalization
 from rfs_learning.flow_plot import plot_losses
 from rfs_learning.flow_state import TrainingState
+from rfs_learning.interrupt import Interrupt
 
 METRICS_FILE = "metrics.jsonl"
 CONFIG_FILE = "config.json"
-_STD_FLOOR = {
-    "state": 0.02,
-    "translation": 0.002,
-    "action": 0.01,
-}  # m and rad: below is noise, not information
+
 
 
 class FlowTraining:
@@ -64,7 +61,7 @@ class FlowTraining:
 
     def run(self, progress: Progress, until: int | None = None) -> None:
         """Train to the last step (or `until`), saving on the way; an interrupt saves and ends early."""
-        interrupted = _Interrupt()
+        interrupted = Interrupt()
         bar = progress.add_task(
             "train flow", total=self.config.steps, completed=self.state.step, loss=float("nan")
         )
@@ -168,37 +165,10 @@ class FlowTraining:
         plot_losses(self.output / METRICS_FILE, self.output / "loss.png")
 
 
-class _Interrupt:
-    """Turns the first Ctrl-C into a wish to stop after the current step; a second one acts at once."""
-
-    def __init__(self) -> None:
-        self.seen = False
-        self._before = signal.signal(signal.SIGINT, self._on_signal)
-
-    def _on_signal(self, *_: object) -> None:
-        self.seen = True
-        self.restore()
-
-    def restore(self) -> None:
-        signal.signal(signal.SIGINT, self._before)
-
-
 def learning_rate(step: int, config: FlowConfig) -> float:
     """Linear warm-up, then half a cosine down to zero."""
     warm = min(1.0, (step + 1) / max(1, config.warmup))
     return config.learning_rate * warm * 0.5 * (1 + np.cos(np.pi * min(1.0, step / config.steps)))
-
-
-def fit_normalization(network: FlowNetwork, data: ChunkData, index: Tensor) -> None:
-    """Set mean and deviation of state and action from the steps index."""
-    floor = torch.full((data.actions.shape[1],), _STD_FLOOR["action"])
-    if data.actions.shape[1] == DELTA_POSE.action_dim:
-        floor[:3] = _STD_FLOOR["translation"]
-    states, actions = data.states[index], data.actions[index]
-    network.state_mean.copy_(states.mean(dim=0))
-    network.state_std.copy_(states.std(dim=0).clamp(min=_STD_FLOOR["state"]))
-    network.action_mean.copy_(actions.mean(dim=0))
-    network.action_std.copy_(torch.maximum(actions.std(dim=0), floor))
 
 
 def train(
@@ -211,8 +181,7 @@ def train(
     output.mkdir(parents=True, exist_ok=True)
     if resume:
         training.state.restore(output)
-    else:
-        (output / METRICS_FILE).unlink(missing_ok=True)
+    _forget_metrics(output / METRICS_FILE, after=training.state.step)
     if start:
         training.start_from(start)
     record = {"data": [str(path) for path in paths], "layout": layout.name, "training": config.to_dict()}
@@ -229,6 +198,13 @@ def train(
             f"{len(data)} steps of {int(data.episodes[-1]) + 1} episodes, writing to {output}"
         )
         training.run(progress)
+
+
+def _forget_metrics(file: Path, after: int) -> None:
+    """Drop entries of steps that will be done again: all of them in a new run."""
+    lines = file.read_text().splitlines(keepends=True) if file.is_file() else []
+    kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= after]
+    write_atomically(file, "".join(kept).encode())
 
 
 def versions() -> dict[str, dict[str, str]]:

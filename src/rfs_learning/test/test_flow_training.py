@@ -1,6 +1,7 @@
 """Training learns, resumes bit for bit, writes what it promises and refuses what does not fit."""
 
 import json
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -113,6 +114,22 @@ def test_resumed_run_equals_an_uninterrupted_one(data, tmp_path):
     assert load_checkpoint(tmp_path / "whole").id == load_checkpoint(tmp_path / "parts").id
 
 
+def test_interrupt_saves_and_ends(data, tmp_path):
+    training = FlowTraining(data, LAYOUT, small(), tmp_path / "run")
+    take_step = training.step
+
+    def interrupted_step() -> float:
+        if training.state.step == 4:
+            signal.raise_signal(signal.SIGINT)
+        return take_step()
+
+    training.step = interrupted_step
+    run(training)
+    resumed = FlowTraining(data, LAYOUT, small(), tmp_path / "run")
+    resumed.state.restore(tmp_path / "run")
+    assert resumed.state.step == 5
+
+
 def test_learning_rate_warms_up_and_ends_at_zero():
     config = small(steps=100, warmup=10)
     rates = [learning_rate(step, config) for step in range(101)]
@@ -133,7 +150,10 @@ def test_command_line_writes_run(demos, tmp_path, monkeypatch):
     assert json.loads((output / "config.json").read_text())["training"]["steps"] == 4
     assert (output / "loss.png").stat().st_size > 1000
     assert FlowPolicy.load(output, LAYOUT).base.steps == 10
+    (output / "metrics.jsonl").open("a").write('{"step": 5}\n{"torn')
     assert main([*command, "--resume", "--steps", "6"]) == 0
+    entries = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
+    assert [entry["step"] for entry in entries] == [2, 4, 6]
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,8 @@ class PointEncoder(nn.Module):
     Repetition does not change the max-pooled part and hardly the attention part.
     """
 
+    center: Tensor
+
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         widths = (6, *config.point_widths)
@@ -81,6 +83,12 @@ class FlowNetwork(nn.Module):
     `encode` is evaluated once per observation, `field` K times, so the context enters `field` ready
     projected.
     """
+
+    state_mean: Tensor
+    state_std: Tensor
+    action_mean: Tensor
+    action_std: Tensor
+    frequencies: Tensor
 
     def __init__(self, layout: Layout, config: NetworkConfig | None = None) -> None:
         super().__init__()

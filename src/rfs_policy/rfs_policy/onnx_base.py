@@ -2,6 +2,7 @@
 torch.
 """
 
+import numpy as np
 import onnxruntime
 
 from rfs_policy.checkpoint import Checkpoint
@@ -24,11 +25,11 @@ class OnnxBase:
 
     def encode(self, cloud: Array, state: Array) -> Array:
         """cloud (B, N, 3), state (B, S) -> context (B, C)."""
-        return self._encoder.run(None, {"cloud": cloud, "state": state})[0]
+        return np.asarray(self._encoder.run(None, {"cloud": cloud, "state": state})[0])
 
     def push(self, context: Array, noise: Array) -> Array:
         """context (B, C), a0 (B, H, D) -> action chunk (B, H, D) in m and rad."""
-        return self._push.run(None, {"context": context, "noise": noise})[0]
+        return np.asarray(self._push.run(None, {"context": context, "noise": noise})[0])
 
 
 def _session(model: bytes, threads: int) -> onnxruntime.InferenceSession:

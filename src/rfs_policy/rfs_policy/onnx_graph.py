@@ -6,6 +6,8 @@ and the features of each step's fixed flow time are folded into a bias.
 """
 
 
+from typing import Any
+
 import numpy as np
 import onnx
 from numpy.typing import NDArray
@@ -27,14 +29,14 @@ class _Graph:
         self.constants: list[onnx.TensorProto] = []
         self.weights = {name: t.astype(np.float32) for name, t in checkpoint.tensors.items()}
 
-    def op(self, kind: str, *inputs: str, **attributes: object) -> str:
+    def op(self, kind: str, *inputs: str, **attributes: Any) -> str:
         name = f"{kind}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(kind, list(inputs), [name], **attributes))
         return name
 
-    def constant(self, value: NDArray | float | int) -> str:
+    def constant(self, value: NDArray | float) -> str:
         name = f"constant_{len(self.constants)}"
-        array = np.asarray(value, np.int64 if isinstance(value, int) else np.asarray(value).dtype)
+        array = np.asarray(value)
         if array.dtype == np.float64:
             array = array.astype(np.float32)
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
@@ -137,4 +139,4 @@ def _palm_frame(g: _Graph) -> str:
 def _normalized_state(g: _Graph) -> str:
     centered = g.op("Sub", "state", g.constant(g.weights["state_mean"]))
     scaled = g.op("Div", centered, g.constant(g.weights["state_std"]))
-    return g.op("Clip", scaled, g.constant(np.float32(-STATE_CLIP)), g.constant(np.float32(STATE_CLIP)))
+    return g.op("Clip", scaled, g.constant(-STATE_CLIP), g.constant(STATE_CLIP))

@@ -126,7 +126,12 @@ class DemoDataset:
     @property
     def attempts(self) -> list[tuple[str, int, bool]]:
         """(object, seed, success) of every episode tried, kept or not."""
-        return [(name, seed, success) for name, seed, success in self._root.attrs["attempts"]]
+        listed = [(name, seed, success) for name, seed, success in self._root.attrs["attempts"]]
+        known = {(name, seed) for name, seed, _ in listed}
+        # A run that died between writing episodes and this record has kept some that are not listed.
+        meta = self._root["meta"]
+        kept = zip(meta["object"][:], meta["seed"][:], meta["success"][:], strict=True)
+        return listed + [(str(o), int(s), bool(ok)) for o, s, ok in kept if (str(o), int(s)) not in known]
 
     def array(self, name: str) -> zarr.Array:
         """One array by name: 'point_cloud', 'state', 'action', 'executed', or of meta: 'seed', 'object',

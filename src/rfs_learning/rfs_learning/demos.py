@@ -167,15 +167,18 @@ def collect(
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
     with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console) as progress:
         bar = progress.add_task("demonstrations", total=config.count, completed=len(dataset))
-        for episode in collector.episodes(quota):
-            tried.append((episode.object, episode.seed, episode.success))
-            if episode.success:
-                kept.append(episode)
-                progress.advance(bar)
-            if len(kept) >= _FLUSH:
-                dataset.append(kept, tried)
-                kept, tried = [], []
-    dataset.append(kept, tried)
+        try:
+            for episode in collector.episodes(quota):
+                tried.append((episode.object, episode.seed, episode.success))
+                if episode.success:
+                    kept.append(episode)
+                    progress.advance(bar)
+                if len(kept) >= _FLUSH:
+                    batch = kept, tried
+                    kept, tried = [], []
+                    dataset.append(*batch)
+        finally:  # an interrupted run keeps what it has
+            dataset.append(kept, tried)
     return dataset
 
 
@@ -262,6 +265,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         console.print(f"[red]{error}[/red]")
         return 2
+    except KeyboardInterrupt:
+        console.print(f"interrupted; continue with --resume --output {args.output}")
+        return 130
     rows = success_rows(dataset.attempts)
     print_table(rows, console)
     wall = time.perf_counter() - began

@@ -29,7 +29,7 @@ def test_episodes_come_back(tmp_path):
     assert again.episode_ends.tolist() == [5, 14, 17]
     assert again.layout == LAYOUT
     assert again.config == {"a": 1}
-    assert again.attempts == [("box", 0, True), ("box", 7, False), ("box", 1, True)]
+    assert again.attempts == [("box", 0, True), ("box", 7, False), ("box", 1, True), ("box", 2, True)]
     for index, original in enumerate(episodes):
         loaded = again.episode(index)
         for name in ("point_cloud", "state", "action", "executed"):
@@ -45,6 +45,7 @@ def test_torn_append_leaves_no_trace(tmp_path):
     root["meta/seed"].append(np.array([9]))
     continued = DemoDataset.open(tmp_path / "d.zarr", "a")
     assert continued.array("action").shape == (5, 22)
+    assert continued.attempts == [("box", 0, True)]  # kept, though the record of attempts never heard of it
     continued.append([episode(2, 1)])
     assert continued.array("seed")[:].tolist() == [0, 1]
     np.testing.assert_array_equal(continued.episode(1).action, episode(2, 1).action)

@@ -5,8 +5,10 @@ import json
 import numpy as np
 import pytest
 from rfs_learning.dataset import DemoDataset
-from rfs_learning.demos import DemoConfig, Quota, collect, main, success_rows
+from rfs_learning.demos import Collector, DemoConfig, Quota, collect, main, success_rows
 from rfs_learning.perturbation import Perturbation, PerturbationConfig
+
+from rfs_learning import demos
 
 QUICK = {"objects": ("cylinder", "small_box"), "envs": 4}
 
@@ -61,6 +63,21 @@ def test_interrupted_collection_continues(tmp_path):
     pairs = [(str(o), int(s)) for o, s in zip(whole.array("object")[:], whole.array("seed")[:], strict=True)]
     assert len(set(pairs)) == 4
     np.testing.assert_array_equal(whole.episode(0).action, first.action)
+
+
+def test_stopped_collection_keeps_its_episodes(tmp_path, monkeypatch):
+    class Stopped(Collector):
+        def episodes(self, quota):
+            for count, episode in enumerate(super().episodes(quota)):
+                yield episode
+                if count == 1:
+                    raise KeyboardInterrupt
+
+    monkeypatch.setattr(demos, "Collector", Stopped)
+    path = tmp_path / "demos.zarr"
+    with pytest.raises(KeyboardInterrupt):
+        collect(DemoConfig(count=4, **QUICK), path)
+    assert len(DemoDataset.open(path)) == 2
 
 
 def test_other_rate_cannot_continue_a_dataset(dataset):

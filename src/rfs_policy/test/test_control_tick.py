@@ -1,0 +1,135 @@
+"""When the policy acts, on what, and why it does not."""
+
+import numpy as np
+import pytest
+from rfs_description.robot import ARM_HOME, HAND_HOME, JOINTS
+from rfs_policy.control_tick import Answer, Cloud, CommandState, PolicyTick
+from rfs_policy.onnx_base import OnnxBase
+from rfs_policy.policy import FlowPolicy
+
+START, PERIOD = 10**10, 100_000_000
+POINTS = np.random.default_rng(0).uniform([0.4, -0.1, 0.02], [0.6, 0.1, 0.1], (1024, 3)).astype(np.float32)
+
+
+class Inputs:
+    """Feeds a PolicyTick; monotonic time follows the stamps."""
+
+    def __init__(self, policy: FlowPolicy, lockstep: bool) -> None:
+        self.tick = PolicyTick(policy, lockstep, policy_seed=3)
+
+    def command(self, stamp: int) -> None:
+        self.tick.take_command(CommandState(stamp, np.array([0.5, 0.0, 0.3]), np.eye(3), HAND_HOME))
+
+    def cloud(self, stamp: int, points: np.ndarray | None = POINTS, problem: str = "") -> None:
+        self.tick.take_cloud(Cloud(stamp, stamp * 1e-9, points, problem))
+
+    def joints(self, stamp: int, count: int = 23) -> None:
+        positions = np.concatenate([ARM_HOME, HAND_HOME]).tolist()
+        self.tick.take_joints(list(JOINTS)[:count], positions[:count], stamp, stamp * 1e-9)
+
+    def all(self, stamp: int) -> None:
+        self.command(stamp)
+        self.joints(stamp)
+        self.cloud(stamp)
+
+    def act(self, stamp: int) -> Answer | None:
+        return self.tick.act(stamp * 1e-9, stamp)
+
+
+@pytest.fixture
+def lockstep(checkpoint) -> Inputs:
+    return Inputs(FlowPolicy(OnnxBase(checkpoint)), lockstep=True)
+
+
+@pytest.fixture
+def realtime(checkpoint) -> Inputs:
+    return Inputs(FlowPolicy(OnnxBase(checkpoint)), lockstep=False)
+
+
+@pytest.mark.parametrize("order", [("command", "joints", "cloud"), ("cloud", "joints", "command")])
+def test_lockstep_acts_once_all_is_there_in_any_order(lockstep, order):
+    for name in order:
+        assert lockstep.act(START) is None
+        getattr(lockstep, name)(START)
+    answer = lockstep.act(START)
+    assert answer.stamp == START
+    assert lockstep.act(START) is None
+
+
+def test_lockstep_repeats_its_answer_and_draws_noise_once_a_stamp(lockstep):
+    lockstep.all(START)
+    first = lockstep.act(START)
+    lockstep.cloud(START)
+    assert lockstep.act(START) is first
+    lockstep.cloud(START + PERIOD)
+    lockstep.joints(START + PERIOD)
+    second = lockstep.act(START + PERIOD)
+    noise = np.random.default_rng([3, 0])
+    for answer in (first, second):
+        np.testing.assert_array_equal(answer.output.noise[0], lockstep.tick.policy.draw_noise(noise))
+
+
+def test_lockstep_waits_for_joints_and_command_of_the_stamp(lockstep):
+    lockstep.all(START)
+    lockstep.act(START)
+    lockstep.cloud(START + 2 * PERIOD)
+    assert lockstep.act(START) is None
+    assert "one stamp" in lockstep.tick.problem
+    lockstep.joints(START + 2 * PERIOD)
+    assert lockstep.act(START) is None
+    assert "executor's command" in lockstep.tick.problem
+    lockstep.command(START + PERIOD)
+    assert lockstep.act(START) is not None
+
+
+def test_reset_begins_the_noise_anew_and_forgets_the_command(lockstep):
+    lockstep.tick.reset(8)
+    lockstep.all(START)
+    first = lockstep.act(START)
+    lockstep.tick.reset(8)
+    assert lockstep.act(START) is None
+    assert "engaged" in lockstep.tick.problem
+    lockstep.command(START)
+    np.testing.assert_array_equal(lockstep.act(START).output.noise, first.output.noise)
+
+
+def test_realtime_acts_on_fresh_input_only(realtime):
+    realtime.all(START)
+    assert realtime.act(START + PERIOD).observation_age == pytest.approx(0.1)
+    assert realtime.act(START + 3 * PERIOD) is None
+    assert "points: older than" in realtime.tick.problem
+    realtime.cloud(START + 3 * PERIOD)
+    assert realtime.act(START + 3 * PERIOD) is None
+    assert "joint states: older than" in realtime.tick.problem
+
+
+def test_clocks_out_of_step_are_told(realtime):
+    realtime.all(START)
+    assert realtime.tick.act(START * 1e-9, START + 10 * PERIOD) is None
+    assert "clocks" in realtime.tick.problem
+
+
+def test_other_sizes_are_cropped_and_resampled(realtime):
+    realtime.all(START)
+    outside = np.full((500, 3), 3.0, np.float32)
+    for points in (POINTS[:100], np.concatenate([POINTS, POINTS + 0.01, outside])):
+        realtime.cloud(START, points)
+        assert np.isfinite(realtime.act(START).output.action).all()
+        realtime.cloud(START, outside)
+        assert realtime.act(START) is None
+        assert "workspace" in realtime.tick.problem
+
+
+def test_a_problem_of_the_cloud_is_passed_on(realtime):
+    realtime.all(START)
+    realtime.cloud(START, None, "points: the cloud is empty")
+    assert realtime.act(START) is None
+    assert realtime.tick.problem == "points: the cloud is empty"
+
+
+def test_short_joint_states_are_named(realtime):
+    realtime.command(START)
+    realtime.cloud(START)
+    realtime.joints(START, count=22)
+    assert realtime.act(START) is None
+    assert "leap_th_ipl" in realtime.tick.problem

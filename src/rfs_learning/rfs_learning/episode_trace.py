@@ -62,12 +62,12 @@ def read_trace(bag: Path) -> EpisodeTrace:
     source = Bag(bag)
     by_topic: dict[str, dict[int, Recorded]] = {topic: {} for topic in _TOPICS}
     for recorded in source.messages(_TOPICS):
-        by_topic[recorded.topic].setdefault(_stamp(recorded.message), recorded)
+        if len(getattr(recorded.message, "action", "any")):  # an empty one tells of engagement only
+            by_topic[recorded.topic].setdefault(_stamp(recorded.message), recorded)
     executed = by_topic["/rfs/executed_action"]
-    moved = [stamp for stamp, recorded in executed.items() if len(recorded.message.action)]
-    if not moved or not by_topic["/joint_states"] or not by_topic["/rfs/reward"]:
+    if not executed or not by_topic["/joint_states"] or not by_topic["/rfs/reward"]:
         raise ValueError(f"the bag {bag} holds no episode in which the robot moved")
-    start = min(moved)
+    start = min(executed)
     during = {
         topic: [r for stamp, r in sorted(messages.items()) if stamp >= start]
         for topic, messages in by_topic.items()
@@ -84,19 +84,16 @@ def read_trace(bag: Path) -> EpisodeTrace:
         object_time=_times(poses, start),
         object_pose=np.array([_pose(m.pose) for m in poses], np.float64).reshape(-1, 7),
         periods=np.diff([r.log_time for r in during["/rfs/policy_action"]]) * 1e-9,
-        latencies=_latencies(source.contract.get("sim_time", ""), by_topic["/joint_states"], executed, start),
+        latencies=_latencies(source.contract.get("sim_time", ""), by_topic["/joint_states"], executed),
     )
 
 
-def _latencies(
-    sim_time: str, observed: dict[int, Recorded], executed: dict[int, Recorded], start: int
-) -> Array:
+def _latencies(sim_time: str, observed: dict[int, Recorded], executed: dict[int, Recorded]) -> Array:
     """In realtime the executor's own clock tells; in lockstep, when both messages reached the recorder."""
-    chosen = [(s, r) for s, r in executed.items() if s >= start and len(r.message.action)]
     if sim_time == "lockstep":
-        pairs = [(observed[s].log_time, r.log_time) for s, r in chosen if s in observed]
+        pairs = [(observed[s].log_time, r.log_time) for s, r in executed.items() if s in observed]
     else:
-        pairs = [(s, _nanoseconds(r.message.sent_stamp)) for s, r in chosen]
+        pairs = [(s, _nanoseconds(r.message.sent_stamp)) for s, r in executed.items()]
     return np.array([after - before for before, after in pairs], np.float64) * 1e-9
 
 

@@ -32,6 +32,7 @@ class Rig:
     """A publisher of joint states and policy actions, and clients of the recorder."""
 
     def __init__(self, bags: Path) -> None:
+        self.bags = bags
         domain = next(_DOMAINS)
         self.context = Context()
         rclpy.init(context=self.context, domain_id=domain)
@@ -82,6 +83,14 @@ class Rig:
         rclpy.shutdown(context=self.context)
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    """One recorder for the tests that leave it running."""
+    rig = Rig(tmp_path_factory.mktemp("bags"))
+    yield rig
+    rig.close()
+
+
 @pytest.fixture
 def rig(tmp_path: Path) -> Iterator[Rig]:
     rig = Rig(tmp_path)
@@ -97,31 +106,32 @@ def wait_until_on_disk(rig: Rig, bag: Path, count: int) -> None:
     rig.wait(lambda: len(positions(bag)) >= count)
 
 
-def test_an_episode_becomes_a_bag_that_others_read(rig: Rig, tmp_path: Path) -> None:
-    assert rig.start("episode").bag == str(tmp_path / "episode")
+def test_an_episode_becomes_a_bag_that_others_read(shared: Rig) -> None:
+    rig, bag = shared, shared.bags / "episode"
+    assert rig.start("episode").bag == str(bag)
     rig.actions.publish(PolicyAction(layout="delta_pose_22", checkpoint="abc", horizon=2))
     rig.publish(20)
-    wait_until_on_disk(rig, tmp_path / "episode", 20)
+    wait_until_on_disk(rig, bag, 20)
     response = rig.stop()
     assert response.success, response.message
     received = dict(zip(response.topics, response.received, strict=True))
     assert received["/joint_states"] == 20
     assert received["/camera/points"] == 0
     assert list(response.written) == list(response.received)
-    assert positions(tmp_path / "episode") == [float(index) for index in range(20)]
-    contract = Bag(tmp_path / "episode").contract
+    assert positions(bag) == [float(index) for index in range(20)]
+    contract = Bag(bag).contract
     assert contract["outcome"] == "success"
     assert (contract["object"], contract["seed"], contract["checkpoint"]) == ("mug", "3", "abc")
-    with AnyReader([tmp_path / "episode"]) as reader:
+    with AnyReader([bag]) as reader:
         messages = [reader.deserialize(raw, c.msgtype) for c, _, raw in reader.messages()]
     assert len(messages) == sum(response.written)
 
 
-def test_refusals_are_sentences(rig: Rig) -> None:
-    response = rig.start("../elsewhere")
+def test_refusals_are_sentences(shared: Rig) -> None:
+    response = shared.start("../elsewhere")
     assert not response.success
     assert "cannot name a bag" in response.message
-    ended = rig.stop()
+    ended = shared.stop()
     assert not ended.success
     assert "start one first" in ended.message
 

@@ -78,9 +78,9 @@ class Lockstep:
     def _publish(self) -> None:
         stamp = time_message(self._stamp)
         self._topics.publish_clock(stamp)
-        self._topics.publish_object(stamp)
-        if self._images:
-            self._topics.publish_images(stamp)
         self._topics.publish_joint_states(stamp)
         self._topics.publish_points(stamp)
+        if self._images:  # while the policy thinks
+            self._topics.publish_images(stamp)
+        self._topics.publish_object(stamp)  # may end the episode and its recording, so it comes last
         self._published = time.monotonic()

@@ -16,6 +16,7 @@ from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
+from rclpy.subscription import Subscription
 from rfs_policy.diagnostics import Level, Status, to_message
 from rfs_policy.nodes.run import run
 
@@ -62,7 +63,7 @@ class RecorderNode(Node):
         self._publish_status(EpisodeStatus.STATE_IDLE)
 
     # ---- topics ----
-    def _listen(self, topic: Topic) -> object:
+    def _listen(self, topic: Topic) -> Subscription:
         package, _, name = topic.type.split("/")
         message_class = getattr(import_module(f"{package}.msg"), name)
         reliable = topic.reliable or self._sim_time == "lockstep"
@@ -85,6 +86,13 @@ class RecorderNode(Node):
         return self.create_subscription(
             message_class, topic.name, keep, qos, raw=True, event_callbacks=events
         )
+
+    def _drain(self) -> None:
+        """Take what already arrived: an executor takes one message a topic and may get to a service first."""
+        for listener in self._listeners:
+            with listener.handle:
+                while (taken := listener.handle.take_message(listener.msg_type, True)) is not None:
+                    listener.callback(*taken)
 
     # ---- services ----
     def _start(self, request: StartEpisode.Request, response: StartEpisode.Response) -> StartEpisode.Response:
@@ -120,6 +128,7 @@ class RecorderNode(Node):
         return response
 
     def _stop(self, request: EndEpisode.Request, response: EndEpisode.Response) -> EndEpisode.Response:
+        self._drain()
         try:
             summary = self._end(request.outcome, request.notes)
         except (ValueError, OSError) as error:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from honcho.manager import Manager
+from honcho.manager import SIGNALS, Manager
 from honcho.printer import Message, Printer
 from honcho.process import Popen, Process
 
@@ -60,10 +60,27 @@ class StackManager(Manager):
     def __init__(self, printer: Any) -> None:
         super().__init__(printer)
         self._process_ctor = NodeProcess
+        self._signal: signal.Signals | None = None
+
+    def _start(self) -> None:
+        """honcho's own handlers print, which fails when the signal comes in the middle of a print."""
+        for number in SIGNALS:
+            signal.signal(number, self._on_signal)
+        super()._start()
+
+    def _on_signal(self, number: int, frame: object) -> None:
+        self._signal = signal.Signals(number)
+
+    def _any_stopped(self) -> bool:
+        """Whether the loop, which asks this ten times a second, should stop everything."""
+        return self._signal is not None or super()._any_stopped()
 
     def terminate(self) -> None:
         if self._terminating:
             return
+        if self._signal is not None:
+            self._system_print(f"{self._signal.name} received, stopping\n")
+            self.returncode = SIGNALS[self._signal]["rc"] if self.returncode is None else self.returncode
         super().terminate()
         self._kill_later()
 

@@ -100,7 +100,7 @@ class Output:
 
 def build_parser() -> argparse.ArgumentParser:
     """Arguments of ``./rfs demo``."""
-    parser = argparse.ArgumentParser(prog="rfs demo", description=__doc__.split("``: ")[1])
+    parser = argparse.ArgumentParser(prog="rfs demo", description=(__doc__ or "").split("``: ")[-1])
     parser.add_argument("--trials", type=int, default=20, help="how many (default: 20)")
     parser.add_argument(
         "--object", nargs="+", default=["train"], help="names, or 'train', 'heldout'; taken in turn"
@@ -179,9 +179,9 @@ def _read_results(path: Path) -> list[dict[str, Any]]:
 
 
 def _evaluated(row: dict[str, Any]) -> Trial:
-    reasons = {"success": "", "failure": "time over"}
-    reason = reasons.get(row["outcome"], row["outcome"])
-    return Trial(row["object"], row["seed"], row["outcome"] == "success", row["seconds"], 0.0, reason)
+    outcome = str(row["outcome"])
+    reason = {"success": "", "failure": "time over"}.get(outcome, outcome)
+    return Trial(row["object"], row["seed"], outcome == "success", row["seconds"], 0.0, reason)
 
 
 def _write_report(run: DemoRun, rows: list[dict[str, Any]], trials: list[dict[str, Any]]) -> Path:

@@ -83,7 +83,7 @@ def read_trace(bag: Path) -> EpisodeTrace:
         joints=np.array([r.message.position for r in during["/joint_states"]], np.float64),
         object_time=_times(poses, start),
         object_pose=np.array([_pose(m.pose) for m in poses], np.float64).reshape(-1, 7),
-        periods=np.diff([r.log_time for r in during["/rfs/policy_action"]]) * 1e-9,
+        periods=np.diff(np.array([r.log_time for r in during["/rfs/policy_action"]])) * 1e-9,
         latencies=_latencies(source.contract.get("sim_time", ""), by_topic["/joint_states"], executed),
     )
 

@@ -31,7 +31,6 @@ METRICS_FILE = "metrics.jsonl"
 CONFIG_FILE = "config.json"
 
 
-
 class FlowTraining:
     """One run: data, training state, and the folder that everything is written to.
 

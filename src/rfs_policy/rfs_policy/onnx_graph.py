@@ -5,7 +5,6 @@ They compute what `network.FlowNetwork` computes (a test compares the two). The 
 and the features of each step's fixed flow time are folded into a bias.
 """
 
-
 from typing import Any
 
 import numpy as np

@@ -143,6 +143,8 @@ def _take_chunk(contents: Contents, chunk: Chunk, length: int) -> None:
             index = indices.setdefault(record.channel_id, MessageIndex(record.channel_id, []))
             index.records.append((record.log_time, position))
             contents.counts[record.channel_id] += 1
+        else:
+            raise ValueError(f"a chunk holds a record of another kind: {type(record).__name__}")
         position += _record_length(record)
     contents.chunks.append(
         (

@@ -32,7 +32,7 @@ _ON_PALM = np.array(  # m, palm frame: wrist and corners of the palm
         [0.02, -0.05, -0.05],
     ]
 )
-_BLOCK = 8  # environments whose rays are handled together, so that their arrays stay in the cache
+_BLOCK = 32  # environments at most whose rays are handled together, so that their arrays stay in the cache
 
 
 @cache
@@ -89,7 +89,8 @@ class CloudCaster:
 
     def __init__(self, config: CloudConfig, num_envs: int, threads: int = 2):
         self.config = config
-        self._pool = ThreadPoolExecutor(threads) if threads > 1 and num_envs > _BLOCK else None
+        self._block = max(1, min(_BLOCK, -(-num_envs // threads)))
+        self._pool = ThreadPoolExecutor(threads) if threads > 1 and num_envs > 1 else None
         rng = np.random.default_rng(1)
         self._hand_weights, self._hand_jitter = _hand_rays(len(_ON_PALM), rng)
         self._noise = 1.0 + config.depth_noise * rng.standard_normal(2 * _TABLE_POINTS)
@@ -124,11 +125,11 @@ class CloudCaster:
         pose = Rotation.from_quat(state.object_quaternion).as_matrix().transpose(0, 2, 1)
 
         def cast_block(begin: int) -> None:
-            envs = range(begin, min(begin + _BLOCK, engine.num_envs))
+            envs = range(begin, min(begin + self._block, engine.num_envs))
             rays = self._rays(envs, first, anchors, pose, state.object_position)
             out[envs.start : envs.stop] = self._hits(engine, envs, first, rays, palm)
 
-        blocks = range(0, engine.num_envs, _BLOCK)
+        blocks = range(0, engine.num_envs, self._block)
         list(self._pool.map(cast_block, blocks) if self._pool else map(cast_block, blocks))
         return out
 
@@ -148,12 +149,10 @@ class CloudCaster:
 
     def _hits(self, engine: Engine, envs: range, first: NDArray, rays: Array, palm: Array) -> NDArray:
         """Clouds (b, points, 3) of a block of environments."""
-        distance, seen = np.empty(rays.shape[:3]), np.empty(rays.shape[:3], bool)
+        distance = engine.raycast(envs, self._origins, rays)
+        seen = distance >= 0.0
         count = distance[0].size
         for row, env in enumerate(envs):
-            for camera, origin in enumerate(self._origins):
-                distance[row, camera], kind = engine.raycast(env, origin, rays[row, camera])
-                np.greater(kind, 0, out=seen[row, camera])
             distance[row].reshape(-1)[:] *= self._noise[first[env] : first[env] + count]
         rays *= distance[..., None]
         block = slice(envs.start, envs.stop)

@@ -60,10 +60,10 @@ class Engine(Protocol):
         m."""
         ...
 
-    def raycast(self, env: int, origin: Array, directions: Array) -> tuple[Array, NDArray[np.int8]]:
-        """Distances (m,) to the first hit along directions (m, 3), in their lengths, and what was hit.
+    def raycast(self, envs: range, origins: Array, directions: Array) -> Array:
+        """Distances (b, c, m) to robot or object along directions (b, c, m, 3), in their lengths.
 
-        Hits are 0 nothing, 1 robot, 2 object; the table is transparent. Thread safe for distinct
-        environments.
+        Environments `envs` (b of them), c cameras at origins (c, 3). Negative where nothing was hit; the
+        table is transparent. Thread safe for environments that do not overlap.
         """
         ...

@@ -81,15 +81,18 @@ class MujocoEngine:
         self._sensors[:] = sensors[:, -1]
         self._read()
 
-    def raycast(self, env: int, origin: Array, directions: Array) -> tuple[Array, NDArray[np.int8]]:
-        rays = self._rays[env]
-        if not self._posed[env]:
-            data = self._poses[env]
-            data.qpos[:] = self.physics[env, 1 : 1 + self._nq]
-            mujoco.mj_kinematics(self.models[env], data)
-            rays.place(data)
-            self._posed[env] = True
-        return rays.cast(origin, directions)
+    def raycast(self, envs: range, origins: Array, directions: Array) -> Array:
+        distances = np.empty(directions.shape[:-1])
+        for row, env in enumerate(envs):
+            rays = self._rays[env]
+            if not self._posed[env]:
+                data = self._poses[env]
+                data.qpos[:] = self.physics[env, 1 : 1 + self._nq]
+                mujoco.mj_kinematics(self.models[env], data)
+                rays.place(data)
+                self._posed[env] = True
+            rays.cast(origins, directions[row], distances[row])
+        return distances
 
     def _read(self) -> None:
         """Unpack the physics state vector (time, qpos, qvel) and the sensors."""

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from rfs_sim_bridge import scene
 
 Array = NDArray[np.float64]
-HIT_NOTHING, HIT_ROBOT, HIT_OBJECT = 0, 1, 2
 _FAR = 5.0  # m
 
 
@@ -22,7 +21,7 @@ class RayScene:
     """Shapes of one environment: `place` them as in a pose of the full scene, then `cast`."""
 
     def __init__(self, name: str, timestep: float):
-        self._model, self._geoms, self._kinds = _flat_scene(name, timestep)
+        self._model, self._geoms = _flat_scene(name, timestep)
         self._data = mujoco.MjData(self._model)
 
     def place(self, pose: mujoco.MjData) -> None:
@@ -30,20 +29,34 @@ class RayScene:
         self._data.geom_xpos[:] = pose.geom_xpos[self._geoms]
         self._data.geom_xmat[:] = pose.geom_xmat[self._geoms]
 
-    def cast(self, origin: Array, directions: Array) -> tuple[Array, NDArray[np.int8]]:
-        """Distances (m,) in lengths of the directions (m, 3), -1 for a miss, and what was hit (m,)."""
-        count = len(directions)
-        distance, geom = np.empty(count), np.empty(count, np.int32)
-        rays = np.ascontiguousarray(directions).reshape(-1)
-        mujoco.mj_multiRay(
-            self._model, self._data, origin, rays, None, True, -1, geom, distance, None, count, _FAR
-        )
-        return distance, self._kinds[geom]
+    def cast(self, origins: Array, directions: Array, distances: Array) -> None:
+        """Write distances (c, m), in lengths of the directions (c, m, 3) from origins (c, 3); negative: a
+        miss.
+
+        Little Python runs between the casts, which release the interpreter: two threads hardly meet.
+        """
+        cameras, count = distances.shape
+        rays, hit = directions.reshape(cameras, -1), np.empty(count, np.int32)
+        for camera in range(cameras):
+            mujoco.mj_multiRay(
+                self._model,
+                self._data,
+                origins[camera],
+                rays[camera],
+                None,
+                True,
+                -1,
+                hit,
+                distances[camera],
+                None,
+                count,
+                _FAR,
+            )
 
 
 @cache
-def _flat_scene(name: str, timestep: float) -> tuple[mujoco.MjModel, NDArray[np.intp], NDArray[np.int8]]:
-    """A model of the visible shapes, their ids in the full scene, and what a hit on each means."""
+def _flat_scene(name: str, timestep: float) -> tuple[mujoco.MjModel, NDArray[np.intp]]:
+    """A model of the visible shapes, and their ids in the full scene."""
     full = scene.compiled_scene(name, timestep)
     geoms = np.flatnonzero(np.isin(full.geom_group, (scene.ROBOT_GROUP, scene.OBJECT_GROUP)))
     spec = mujoco.MjSpec()
@@ -52,7 +65,4 @@ def _flat_scene(name: str, timestep: float) -> tuple[mujoco.MjModel, NDArray[np.
         body.add_geom(type=mujoco.mjtGeom(int(full.geom_type[geom])), size=full.geom_size[geom], mass=1.0)
     flat = spec.compile()
     flat.bvh_aabb[:, :3], flat.bvh_aabb[:, 3:] = 0.0, 1e3  # the sphere around the body holds every ray
-    kinds = np.full(len(geoms) + 1, HIT_ROBOT, np.int8)
-    kinds[:-1][full.geom_group[geoms] == scene.OBJECT_GROUP] = HIT_OBJECT
-    kinds[-1] = HIT_NOTHING  # the entry that index -1, a miss, reads
-    return flat, geoms, kinds
+    return flat, geoms

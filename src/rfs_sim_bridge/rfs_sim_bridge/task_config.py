@@ -52,7 +52,7 @@ class CloudConfig:
     frame)."""
 
     points: int = 1024
-    rays: int = 720
+    rays: int = 600
     object_share: float = 0.5
     depth_noise: float = 0.0015
     extrinsics_translation: float = 0.003

@@ -1,5 +1,6 @@
 """The executor node in its own process, over DDS."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -117,11 +118,12 @@ class Rig:
         self.context.try_shutdown()
 
 
+_DOMAINS = itertools.cycle(map(int, os.environ["RFS_TEST_DOMAINS"].split(",")))
+
+
 @pytest.fixture
-def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
-    # A domain for each test and for each run of the tests on this machine; Linux allows up to 101.
-    names = [item.name for item in request.session.items]
-    made = Rig(domain=70 + (os.getpid() * 7 + names.index(request.node.name)) % 30)
+def rig() -> Iterator[Rig]:
+    made = Rig(domain=next(_DOMAINS))
     yield made
     made.close()
 

@@ -1,5 +1,6 @@
 """The policy node in its own process, spoken to over ROS topics as simulator and executor would."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -104,11 +105,13 @@ class Partner:
         return not self.spin_until(lambda: len(self.actions) > before, NOTHING)
 
 
+_DOMAINS = itertools.cycle(map(int, os.environ["RFS_TEST_DOMAINS"].split(",")))
+
+
 @pytest.fixture
 def domain(monkeypatch) -> None:
     """A DDS domain of this test's own, so that nothing else that runs here is heard."""
-    monkeypatch.setenv("ROS_DOMAIN_ID", str(100 + os.getpid() % 100))
-    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(next(_DOMAINS)))
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ from rfs_msgs.srv import ResetScene  # noqa: E402
 
 PATIENCE = 20.0
 STEP = 100_000_000  # ns
-_DOMAINS = iter(range(10 + os.getpid() % 80, 101))
+_DOMAINS = itertools.cycle(map(int, os.environ["RFS_TEST_DOMAINS"].split(",")))
 
 
 class Rig:

@@ -1,5 +1,6 @@
 """The recorder node in its own process, over DDS."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -25,7 +26,7 @@ from rfs_msgs.msg import EpisodeStatus, PolicyAction  # noqa: E402
 from rfs_msgs.srv import EndEpisode, StartEpisode  # noqa: E402
 
 PATIENCE = 20.0
-_DOMAINS = iter(range(10 + os.getpid() % 80, 101))
+_DOMAINS = itertools.cycle(map(int, os.environ["RFS_TEST_DOMAINS"].split(",")))
 
 
 class Rig:

@@ -136,14 +136,16 @@ class CloudCaster:
     def _rays(self, envs: range, first: NDArray, anchors: Array, pose: Array, position: Array) -> Array:
         """Directions (b, cameras, rays, 3) of a block of environments, from camera to the point aimed at."""
         cameras, split = len(self._origins), self._object_rays
+        on_object, by_hand = cameras * split, cameras * self._hand_rays
+        begin = first[envs.start : envs.stop].tolist()
+        block = slice(envs.start, envs.stop)
+        surface = np.stack([self._surfaces[e][b : b + on_object] for e, b in zip(envs, begin, strict=True)])
+        weights = np.stack([self._hand_weights[b : b + by_hand] for b in begin])
+        around = np.stack([self._hand_jitter[b : b + by_hand] for b in begin]) + weights @ anchors[block]
         rays = np.empty((len(envs), cameras, split + self._hand_rays, 3))
-        for row, env in enumerate(envs):
-            start = first[env]
-            surface = self._surfaces[env][start : start + cameras * split] @ pose[env] + position[env]
-            rays[row, :, :split] = surface.reshape(cameras, split, 3)
-            hand = slice(start, start + cameras * self._hand_rays)
-            around = self._hand_weights[hand] @ anchors[env] + self._hand_jitter[hand]
-            rays[row, :, split:] = around.reshape(cameras, -1, 3)
+        aimed = surface @ pose[block] + position[block, None]
+        rays[:, :, :split] = aimed.reshape(-1, cameras, split, 3)
+        rays[:, :, split:] = around.reshape(-1, cameras, self._hand_rays, 3)
         rays -= self._origins[:, None]
         return rays
 

@@ -91,14 +91,14 @@ def finger_capsules(q_hand: Array) -> tuple[Array, Array, Array]:
 
 
 def segment_distance(a0: Array, a1: Array, b0: Array, b1: Array) -> Array:
-    """Shortest distance between segments a0-a1 and b0-b1, each (..., 3); exact, also for parallel
-    segments."""
+    """Shortest distance between segments a0-a1 and b0-b1, each (..., 3), also for parallel segments; to
+    1e-6 of their length, where two are so nearly parallel that rounding hides how they cross."""
     u, v, w = a1 - a0, b1 - b0, a0 - b0
-    uu, vv = np.maximum(_dot(u, u), 1e-12), np.maximum(_dot(v, v), 1e-12)
+    uu, vv = np.maximum(_dot(u, u), 1e-30), np.maximum(_dot(v, v), 1e-30)
     uv, uw, vw = _dot(u, v), _dot(u, w), _dot(v, w)
     determinant = uu * vv - uv * uv
-    safe = np.where(determinant > 1e-12, determinant, 1.0)
-    s = np.where(determinant > 1e-12, np.clip((uv * vw - vv * uw) / safe, 0, 1), 0.0)
+    crossing = determinant > 1e-14 * uu * vv
+    s = np.where(crossing, np.clip((uv * vw - vv * uw) / np.where(crossing, determinant, 1.0), 0, 1), 0.0)
     t = np.clip((uv * s + vw) / vv, 0, 1)
     s = np.clip((uv * t - uw) / uu, 0, 1)
     return np.linalg.norm(w + s[..., None] * u - t[..., None] * v, axis=-1)

@@ -13,7 +13,7 @@ point = st.tuples(*[st.floats(-1, 1, allow_nan=False, width=32)] * 3).map(np.arr
 
 
 @given(point, point, point, point)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_segment_distance_is_the_smallest_over_samples(a0, a1, b0, b1):
     s = np.linspace(0, 1, 60)
     a, b = a0 + s[:, None] * (a1 - a0), b0 + s[:, None] * (b1 - b0)

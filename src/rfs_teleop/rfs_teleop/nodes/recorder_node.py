@@ -27,6 +27,7 @@ from rfs_teleop.definitions import definition
 from rfs_teleop.episode_recorder import EpisodeRecorder, EpisodeSummary, packaged_topics, repair_all
 
 _FLUSH_PERIOD = 0.25  # s: what a killed recorder loses at most
+_NICENESS = 5
 _OUTCOMES = {
     EpisodeStatus.OUTCOME_UNKNOWN: "unknown",
     EpisodeStatus.OUTCOME_SUCCESS: "success",
@@ -198,7 +199,8 @@ def _software_version() -> str:
 
 
 def main() -> int:
-    """Run until SIGINT or SIGTERM."""
+    """Run until SIGINT or SIGTERM; behind the nodes of the control loop where the processor is short."""
+    os.nice(_NICENESS)
     return run("recorder", RecorderNode, RecorderNode.finish)
 
 

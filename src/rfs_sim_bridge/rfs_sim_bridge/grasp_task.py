@@ -151,8 +151,10 @@ class GraspTask:
     def finish_step(self) -> None:
         """Close the control period: count it and judge success."""
         self.steps += 1
-        good = self.feasible() & (self.lift >= self.config.success.lift) & ~self.engine.state.unstable
-        good &= np.linalg.norm(self.object_velocity[:, :3], axis=1) < self.config.success.max_object_speed
+        success = self.config.success
+        good = (self.lift >= success.lift) & ~self.engine.state.unstable
+        good &= np.linalg.norm(self.object_velocity[:, :3], axis=1) < success.max_object_speed
+        good[good] = self.feasible(good)
         self._held = np.where(good, self._held + 1, 0)
         self.success = self.success | (self._held >= self.config.hold_steps)
 
@@ -207,12 +209,12 @@ class GraspTask:
         """(n,) m, deepest overlap between different fingers' links."""
         return interpenetration(self.joint_positions[:, 7:])
 
-    def feasible(self) -> NDArray[np.bool_]:
-        """(n,) the arm is away from its limits and the fingers do not sink into each other."""
+    def feasible(self, envs: NDArray[np.bool_] | slice = slice(None)) -> NDArray[np.bool_]:
+        """Of these environments: the arm is away from its limits and the fingers do not sink into each
+        other."""
         success = self.config.success
-        return (self.joint_margin() > success.joint_margin) & (
-            self.interpenetration() <= success.max_interpenetration
-        )
+        depth = interpenetration(self.joint_positions[envs, 7:])
+        return (self.joint_margin()[envs] > success.joint_margin) & (depth <= success.max_interpenetration)
 
     def reward_terms(self) -> dict[str, Array]:
         """Unweighted reward terms by name, each (n,)."""

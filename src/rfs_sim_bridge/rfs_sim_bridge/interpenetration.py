@@ -85,7 +85,7 @@ def finger_capsules(q_hand: Array) -> tuple[Array, Array, Array]:
             p, r = origins[:, finger, link], rotations[:, finger, link]
             starts.append(p + r @ np.array(a))
             ends.append(p + r @ np.array(b))
-    shape = (len(origins), 4, -1, 3)
+    shape = (len(origins), 4, len(starts) // 4, 3)
     radii = np.array([[c[3] for c in capsules] for capsules in _CAPSULES])
     return np.stack(starts, 1).reshape(shape), np.stack(ends, 1).reshape(shape), radii
 

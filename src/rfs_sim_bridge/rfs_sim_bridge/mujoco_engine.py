@@ -38,6 +38,7 @@ class MujocoEngine:
         self._posed = np.zeros(num_envs, bool)
         self.physics = np.zeros((num_envs, mujoco.mj_stateSize(base, _PHYSICS)))
         self._sensors = np.zeros((num_envs, base.nsensordata))
+        self._buffers: dict[int, tuple[Array, ...]] = {}
         zeros = np.zeros
         self.state = EngineState(
             joint_positions=zeros((num_envs, _JOINTS)),
@@ -68,18 +69,34 @@ class MujocoEngine:
         self._read()
 
     def step(self, targets: Array, torques: Array) -> None:
-        n, substeps = targets.shape[:2]
-        control = np.zeros((n, substeps, _JOINTS + self._nv))
+        substeps = targets.shape[1]
+        control, states, sensors = self._arrays(substeps)
         control[..., :_JOINTS] = targets
         control[..., _JOINTS : 2 * _JOINTS] = torques
-        states, sensors = self._rollout.rollout(
-            self.models, self._threads, self.physics, control, control_spec=int(_CONTROL)
+        self._rollout.rollout(
+            self.models,
+            self._threads,
+            self.physics,
+            control,
+            control_spec=int(_CONTROL),
+            skip_checks=True,
+            nstep=substeps,
+            state=states,
+            sensordata=sensors,
         )
         # When numbers overflow, MuJoCo starts again from its default pose, at time zero.
         self.state.unstable |= np.abs(states[:, -1, 0] - self.physics[:, 0] - substeps * self.timestep) > 1e-6
         self.physics[:] = states[:, -1]
         self._sensors[:] = sensors[:, -1]
         self._read()
+
+    def _arrays(self, substeps: int) -> tuple[Array, ...]:
+        """Controls, states and sensors of a step of that many substeps; kept, because fresh pages cost
+        time."""
+        if substeps not in self._buffers:
+            widths = (_JOINTS + self._nv, self.physics.shape[1], self._sensors.shape[1])
+            self._buffers[substeps] = tuple(np.zeros((self.num_envs, substeps, width)) for width in widths)
+        return self._buffers[substeps]
 
     def raycast(self, envs: range, origins: Array, directions: Array) -> Array:
         distances = np.empty(directions.shape[:-1])

@@ -42,7 +42,7 @@ def scene_spec(spec: ObjectSpec, timestep: float, meshes: bool = False) -> mujoc
     _add_surroundings(scene)
     _add_object(scene, spec)
     _hide_far_links(scene)
-    _support_fingers(scene)
+    _compensate_gravity(scene)
     _add_sensors(scene)
     return scene
 
@@ -123,14 +123,17 @@ def _add_surroundings(scene: mujoco.MjSpec) -> None:
     )
 
 
-def _support_fingers(scene: mujoco.MjSpec) -> None:
-    """Gravity compensation costs time for every body. The palm carries the fingers' weight; they droop 7
-    mrad."""
+def _compensate_gravity(scene: mujoco.MjSpec) -> None:
+    """Gravity compensation costs time for every body: only where it acts.
+
+    The first link turns about the vertical; the palm carries the fingers' weight, and they droop by 7 mrad.
+    """
+    scene.body("fr3_link1").gravcomp = 0.0
     hand = [body for body in scene.bodies if body.name.startswith("leap_")]
     palm = scene.body("leap_palm")
     palm.gravcomp = sum(body.mass for body in hand) / palm.mass
     for body in hand:
-        if body is not palm and body.name != palm.name:
+        if body.name != palm.name:
             body.gravcomp = 0.0
 
 

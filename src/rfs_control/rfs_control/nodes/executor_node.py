@@ -19,7 +19,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rfs_policy.cadence import Cadence
 from rfs_policy.diagnostics import Level, Status, cadence_status, to_message
-from rfs_policy.nodes.run import run
+from rfs_policy.nodes.run import run, take_precedence
 from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool
 
@@ -69,6 +69,7 @@ class ExecutorNode(Node):
         self.create_timer(1.0, self._diagnose, clock=steady)
         if not self._core.lockstep:
             self.create_timer(_WATCHDOG_PERIOD, self._on_watchdog, clock=steady)
+            take_precedence()
         self._diagnose()
         mode = "lockstep" if self._core.lockstep else "realtime"
         self.get_logger().info(f"ready ({mode}, {1 / self._core.limits.period:g} Hz)")

@@ -30,7 +30,7 @@ from rfs_policy.deadlines import Deadlines
 from rfs_policy.diagnostics import Level, Status, cadence_status, to_message
 from rfs_policy.layout import DELTA_POSE
 from rfs_policy.nodes import messages
-from rfs_policy.nodes.run import run
+from rfs_policy.nodes.run import run, take_precedence
 from rfs_policy.observation import WORKSPACE_BOX
 from rfs_policy.policy import FlowPolicy
 
@@ -54,6 +54,8 @@ class PolicyNode(Node):
         max_age = float(self.declare_parameter("max_age", 0.25, _ANY_TYPE).value)
         self._tick = PolicyTick(self._policy, self._lockstep, seed, max_age)
         self._warm_up()
+        if not self._lockstep:
+            take_precedence()
         self._told = ""
         self._arrived = threading.Event()
         self._ended = False

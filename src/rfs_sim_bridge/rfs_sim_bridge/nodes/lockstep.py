@@ -81,6 +81,6 @@ class Lockstep:
         self._topics.publish_joint_states(stamp)
         self._topics.publish_points(stamp)
         if self._images:  # while the policy thinks
-            self._topics.publish_images(stamp)
+            self._topics.publish_images(stamp, self._topics.snapshot())
         self._topics.publish_object(stamp)  # may end the episode and its recording, so it comes last
         self._published = time.monotonic()

@@ -2,13 +2,18 @@
 
 import threading
 import time
+from collections.abc import Callable
+from queue import SimpleQueue
 
 import rclpy
+from builtin_interfaces.msg import Time
 from rfs_policy.cadence import Cadence
+from rfs_policy.nodes.run import take_precedence
 
 from rfs_sim_bridge.grasp_task import GraspTask
 from rfs_sim_bridge.nodes.messages import time_message
 from rfs_sim_bridge.nodes.topics import Topics
+from rfs_sim_bridge.snapshot import Snapshot
 from rfs_sim_bridge.targets import Targets
 
 _POINTS_PERIOD = 1 / 60
@@ -44,16 +49,22 @@ class Realtime:
         self._points_due = self._images_due = 0.0
         self._ended = False
         self.failure: Exception | None = None
+        self._to_draw: SimpleQueue[tuple[Time, Snapshot] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="simulation", daemon=True)
+        self._artist = threading.Thread(target=self._draw, name="pictures", daemon=True)
 
     def start(self) -> None:
         """Let time pass."""
+        take_precedence()
         self._thread.start()
+        self._artist.start()
 
     def stop(self) -> None:
         """Let time stand still."""
         self._ended = True
+        self._to_draw.put(None)
         self._thread.join(timeout=2.0)
+        self._artist.join(timeout=2.0)
         if self.failure is not None:
             raise self.failure
 
@@ -73,8 +84,12 @@ class Realtime:
         """Nothing is repeated."""
 
     def _run(self) -> None:
+        self._guarded(self._keep_time)
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """An error in a thread ends the node."""
         try:
-            self._keep_time()
+            work()
         except Exception as error:
             if rclpy.ok():  # otherwise the process ends, and publishing fails
                 self.failure = error
@@ -93,6 +108,11 @@ class Realtime:
                 self._slice(began)
             self._cadence.tick(began, time.monotonic() - began)
 
+    def _draw(self) -> None:
+        """Pictures take longer than a slice's rest, so they have their own thread."""
+        while (wanted := self._to_draw.get()) is not None:
+            self._guarded(lambda wanted=wanted: self._topics.publish_images(*wanted))
+
     def _slice(self, now: float) -> None:
         answer = self._targets.command()
         if answer is not None and answer[0] > self._tracked:
@@ -110,4 +130,4 @@ class Realtime:
             self._topics.publish_object(stamp)
         if self._images and now >= self._images_due:
             self._images_due = max(self._images_due + _IMAGES_PERIOD, now)
-            self._topics.publish_images(stamp)
+            self._to_draw.put((stamp, self._topics.snapshot()))

@@ -18,6 +18,7 @@ from pathlib import Path
 import rclpy
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from std_srvs.srv import SetBool
 
@@ -28,6 +29,7 @@ from rfs_teleop.episode_watch import EpisodeWatch
 from rfs_teleop.nodes.services import ServiceError, Services
 from rfs_teleop.trials import Results, Trial, TrialResult, plan, result_line
 
+_RCLError = rclpy_implementation.RCLError
 _ANY_TYPE = ParameterDescriptor(dynamic_typing=True)
 _OUTCOMES = {"success": EpisodeStatus.OUTCOME_SUCCESS, "failure": EpisodeStatus.OUTCOME_FAILURE}
 _LIVE_PERIOD = 0.1  # s between updates of the live line
@@ -109,6 +111,10 @@ class EpisodeRunner(Node):
         except ServiceError as error:
             row.problem = str(error)
         except (KeyboardInterrupt, ExternalShutdownException):
+            row.problem = "interrupted"
+        except _RCLError:  # what any call raises once a signal has shut the context down
+            if rclpy.ok():
+                raise
             row.problem = "interrupted"
         row.seconds = self._watch.seconds if self._watch else 0.0
         self._end(row)
@@ -213,6 +219,10 @@ def main() -> int:
         runner.run()
         problem = runner.broken
     except (KeyboardInterrupt, ExternalShutdownException):
+        problem = "interrupted before the first trial"
+    except _RCLError:
+        if rclpy.ok():
+            raise
         problem = "interrupted before the first trial"
     except (ValueError, OSError) as error:
         problem = str(error)

@@ -20,9 +20,9 @@ from geometry_msgs.msg import PoseStamped  # noqa: E402
 from rclpy.context import Context  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.node import Node  # noqa: E402
-from rfs_control.nodes import messages  # noqa: E402
 from rfs_description.robot import ARM_HOME, HAND_HOME, JOINTS  # noqa: E402
 from rfs_policy.layout import DELTA_POSE  # noqa: E402
+from rfs_policy.nodes import stamps  # noqa: E402
 from sensor_msgs.msg import JointState  # noqa: E402
 from std_srvs.srv import SetBool  # noqa: E402
 
@@ -89,7 +89,7 @@ class Rig:
     def observe(self, stamp: int = T0, joints: tuple[str, ...] = JOINTS) -> None:
         positions = dict(zip(JOINTS, np.concatenate([ARM_HOME, HAND_HOME]).tolist(), strict=True))
         message = JointState(name=joints, position=[positions[name] for name in joints])
-        message.header.stamp = messages.time_message(stamp)
+        message.header.stamp = stamps.time_message(stamp)
         self.joints.publish(message)
 
     def act(self, stamp: int, dx: float = 0.01, **changes: object) -> None:
@@ -98,7 +98,7 @@ class Rig:
         message = PolicyAction(layout=DELTA_POSE.name, horizon=2, action_dim=22)
         message.header.frame_id = "fr3_link0"
         message.base_action, message.residual = action.ravel().tolist(), [0.0] * 44
-        message.observation_stamp = messages.time_message(stamp)
+        message.observation_stamp = stamps.time_message(stamp)
         for name, value in changes.items():
             setattr(message, name, value)
         self.actions.publish(message)
@@ -145,7 +145,7 @@ def test_lockstep_episode_with_bad_messages_in_between(rig: Rig) -> None:
     rig.act(T0)
     first = rig.answer(before + 1)
     assert first.state == ExecutedAction.STATE_AUTONOMOUS
-    assert messages.nanoseconds(first.header.stamp) == T0
+    assert stamps.nanoseconds(first.header.stamp) == T0
     rig.act(T0)
     assert rig.answer(before + 2) == first
 
@@ -158,7 +158,7 @@ def test_lockstep_episode_with_bad_messages_in_between(rig: Rig) -> None:
     rig.act(T0 + 2 * STEP)
     assert rig.answer(before + 4).target_pose.position.x == pytest.approx(0.52, abs=1e-6)
     rig.wait(lambda: len(rig.received["pose"]) >= 4 and len(rig.received["fingers"]) >= 4)
-    assert messages.nanoseconds(rig.received["pose"][-1].header.stamp) == T0 + 2 * STEP
+    assert stamps.nanoseconds(rig.received["pose"][-1].header.stamp) == T0 + 2 * STEP
 
     process.send_signal(signal.SIGTERM)
     assert process.wait(PATIENCE) == 0

@@ -22,6 +22,7 @@ from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.node import Node  # noqa: E402
 from rclpy.qos import QoSProfile, ReliabilityPolicy  # noqa: E402
 from rfs_description.robot import BASE_FRAME, HAND_JOINTS, JOINTS  # noqa: E402
+from rfs_policy.nodes import stamps  # noqa: E402
 from rfs_sim_bridge.grasp_task import GraspTask  # noqa: E402
 from rfs_sim_bridge.nodes import messages  # noqa: E402
 from scipy.spatial.transform import Rotation  # noqa: E402
@@ -67,7 +68,7 @@ class Rig:
 
     @staticmethod
     def _keep(store: dict) -> Callable:
-        return lambda message: store.__setitem__(messages.nanoseconds(message.header.stamp), message)
+        return lambda message: store.__setitem__(stamps.nanoseconds(message.header.stamp), message)
 
     def _hear(self, message: DiagnosticArray) -> None:
         self.complaint = next((s.message for s in message.status if s.name == "rfs bridge"), "")
@@ -89,7 +90,7 @@ class Rig:
 
     def send(self, stamp: int, task: GraspTask, fingers: np.ndarray, frame: str = BASE_FRAME) -> None:
         """The task's command pose with these finger targets (16,)."""
-        time_message = messages.time_message(stamp)
+        time_message = stamps.time_message(stamp)
         quaternion = Rotation.from_matrix(task.command.rotation[0]).as_quat()
         pose = messages.pose(time_message, task.command.position[0], quaternion)
         pose.header.frame_id = frame
@@ -130,7 +131,7 @@ def test_lockstep_is_the_task_bit_for_bit(lockstep: Rig) -> None:
     task.reset([7])
     response = lockstep.reset(7, "box")
     assert response.success, response.message
-    stamp = messages.nanoseconds(response.stamp)
+    stamp = stamps.nanoseconds(response.stamp)
     for step in range(5):
         lockstep.wait(lambda at=stamp: at in lockstep.joints and at in lockstep.clouds)
         assert tuple(lockstep.joints[stamp].name) == JOINTS
@@ -146,7 +147,7 @@ def test_lockstep_is_the_task_bit_for_bit(lockstep: Rig) -> None:
 def test_lockstep_waits_for_valid_targets_and_repeats_itself(lockstep: Rig) -> None:
     task = GraspTask(objects=["box"])
     task.reset([7])
-    stamp = messages.nanoseconds(lockstep.reset(7, "box").stamp)
+    stamp = stamps.nanoseconds(lockstep.reset(7, "box").stamp)
     lockstep.wait(lambda: stamp in lockstep.joints)
     lockstep.send(stamp, task, np.full(16, np.nan), frame="world")
     lockstep.joints.clear()
@@ -158,8 +159,8 @@ def test_lockstep_waits_for_valid_targets_and_repeats_itself(lockstep: Rig) -> N
 
 
 def test_stamps_of_another_episode_are_older(lockstep: Rig) -> None:
-    first = messages.nanoseconds(lockstep.reset(1, "box").stamp)
-    second = messages.nanoseconds(lockstep.reset(1, "box").stamp)
+    first = stamps.nanoseconds(lockstep.reset(1, "box").stamp)
+    second = stamps.nanoseconds(lockstep.reset(1, "box").stamp)
     assert second - first >= 10_000_000_000
 
 

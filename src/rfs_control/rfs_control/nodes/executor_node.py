@@ -19,6 +19,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rfs_policy.cadence import Cadence
 from rfs_policy.diagnostics import Level, Status, cadence_status, to_message
+from rfs_policy.nodes import stamps
 from rfs_policy.nodes.run import run, take_precedence
 from sensor_msgs.msg import JointState
 from std_srvs.srv import SetBool
@@ -76,7 +77,7 @@ class ExecutorNode(Node):
 
     def _on_policy_action(self, message: PolicyAction) -> None:
         now = time.monotonic()
-        stamp = messages.nanoseconds(message.observation_stamp)
+        stamp = stamps.nanoseconds(message.observation_stamp)
         try:
             chunk = messages.read_chunk(message)
         except ValueError as error:
@@ -89,7 +90,7 @@ class ExecutorNode(Node):
     def _on_joint_states(self, message: JointState) -> None:
         now = time.monotonic()
         self._joint_states.tick(now)
-        stamp = messages.nanoseconds(message.header.stamp)
+        stamp = stamps.nanoseconds(message.header.stamp)
         self._core.joints.update(message.name, message.position, stamp, now)
         self._publish(self._core.latch_newer(now))
 

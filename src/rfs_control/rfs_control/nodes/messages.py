@@ -3,10 +3,10 @@
 import array
 
 import numpy as np
-from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Pose, PoseStamped
 from numpy.typing import NDArray
 from rfs_description.robot import BASE_FRAME, HAND_JOINTS
+from rfs_policy.nodes.stamps import nanoseconds, time_message
 from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import JointState
 
@@ -16,16 +16,6 @@ from rfs_control.policy_chunk import PolicyChunk
 from rfs_msgs.msg import ExecutedAction, PolicyAction
 
 _ARRAYS = ("base_action", "policy_residual", "human_residual", "action", "executed")
-
-
-def nanoseconds(stamp: Time) -> int:
-    """A stamp as one number."""
-    return stamp.sec * 1_000_000_000 + stamp.nanosec
-
-
-def time_message(stamp: int) -> Time:
-    """A stamp in ns as a message."""
-    return Time(sec=stamp // 1_000_000_000, nanosec=stamp % 1_000_000_000)
 
 
 def read_chunk(message: PolicyAction) -> PolicyChunk:

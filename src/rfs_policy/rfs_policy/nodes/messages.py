@@ -3,7 +3,6 @@
 import array
 
 import numpy as np
-from builtin_interfaces.msg import Time
 from numpy.typing import NDArray
 from rfs_description.robot import BASE_FRAME
 from scipy.spatial.transform import Rotation
@@ -12,17 +11,8 @@ from sensor_msgs.msg import PointCloud2
 from rfs_msgs.msg import ExecutedAction, PolicyAction
 from rfs_policy.control_tick import Answer, Cloud, CommandState
 from rfs_policy.layout import Layout
+from rfs_policy.nodes.stamps import nanoseconds, time_message
 from rfs_policy.point_cloud import read_points
-
-
-def nanoseconds(stamp: Time) -> int:
-    """A stamp as one number."""
-    return stamp.sec * 1_000_000_000 + stamp.nanosec
-
-
-def time_message(stamp: int) -> Time:
-    """A stamp in ns as a message."""
-    return Time(sec=stamp // 1_000_000_000, nanosec=stamp % 1_000_000_000)
 
 
 def read_cloud(message: PointCloud2, now: float) -> Cloud:

@@ -29,7 +29,7 @@ from rfs_policy.control_tick import Answer, PolicyTick
 from rfs_policy.deadlines import Deadlines
 from rfs_policy.diagnostics import Level, Status, cadence_status, to_message
 from rfs_policy.layout import DELTA_POSE
-from rfs_policy.nodes import messages
+from rfs_policy.nodes import messages, stamps
 from rfs_policy.nodes.run import run, take_precedence
 from rfs_policy.observation import WORKSPACE_BOX
 from rfs_policy.policy import FlowPolicy
@@ -110,7 +110,7 @@ class PolicyNode(Node):
     def _on_joint_states(self, message: JointState) -> None:
         now = time.monotonic()
         self._cadences["joint_states"].tick(now)
-        stamp = messages.nanoseconds(message.header.stamp)
+        stamp = stamps.nanoseconds(message.header.stamp)
         self._tick.take_joints(message.name, message.position, stamp, now)
         self._arrived.set()
 

@@ -20,6 +20,7 @@ _NICENESS = -10
 class RefusalError(Exception):
     """Raised in a callback when the node must not go on; its text tells the user why and what to do."""
 
+
 _SWITCH_INTERVAL = 0.0005  # s; with Python's 5 ms a callback holds up the control loop's wake-up
 
 

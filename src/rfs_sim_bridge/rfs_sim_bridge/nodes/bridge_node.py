@@ -20,12 +20,12 @@ from rclpy.node import Node
 from rfs_policy.cadence import Cadence
 from rfs_policy.diagnostics import Level, Status, cadence_status, to_message
 from rfs_policy.nodes.run import run
+from rfs_policy.nodes.stamps import nanoseconds, time_message
 from sensor_msgs.msg import JointState
 
 from rfs_msgs.srv import ResetScene
 from rfs_sim_bridge.grasp_task import GraspTask
 from rfs_sim_bridge.nodes.lockstep import Lockstep
-from rfs_sim_bridge.nodes.messages import nanoseconds, time_message
 from rfs_sim_bridge.nodes.realtime import Realtime
 from rfs_sim_bridge.nodes.topics import Topics
 from rfs_sim_bridge.objects import find_object, object_names

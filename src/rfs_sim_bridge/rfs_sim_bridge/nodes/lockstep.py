@@ -4,9 +4,9 @@ import threading
 import time
 
 from rfs_policy.cadence import Cadence
+from rfs_policy.nodes.stamps import time_message
 
 from rfs_sim_bridge.grasp_task import GraspTask
-from rfs_sim_bridge.nodes.messages import time_message
 from rfs_sim_bridge.nodes.topics import Topics
 from rfs_sim_bridge.targets import Targets
 

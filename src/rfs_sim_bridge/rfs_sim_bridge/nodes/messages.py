@@ -21,16 +21,6 @@ _XYZ = [
 _IMAGE_ENCODINGS = {"uint8": ("rgb8", 3), "float32": ("32FC1", 4)}  # with bytes a pixel
 
 
-def nanoseconds(stamp: Time) -> int:
-    """A stamp as one number."""
-    return stamp.sec * 1_000_000_000 + stamp.nanosec
-
-
-def time_message(stamp: int) -> Time:
-    """A stamp in ns as a message."""
-    return Time(sec=stamp // 1_000_000_000, nanosec=stamp % 1_000_000_000)
-
-
 def joint_states(stamp: Time, positions: NDArray[np.float64], velocities: NDArray[np.float64]) -> JointState:
     """Joint positions (23,) rad and velocities (23,) rad/s, in the order of JOINTS."""
     message = JointState(name=JOINTS, position=_array("d", positions), velocity=_array("d", velocities))

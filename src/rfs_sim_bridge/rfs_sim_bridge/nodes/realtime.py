@@ -9,9 +9,9 @@ import rclpy
 from builtin_interfaces.msg import Time
 from rfs_policy.cadence import Cadence
 from rfs_policy.nodes.run import take_precedence
+from rfs_policy.nodes.stamps import time_message
 
 from rfs_sim_bridge.grasp_task import GraspTask
-from rfs_sim_bridge.nodes.messages import time_message
 from rfs_sim_bridge.nodes.topics import Topics
 from rfs_sim_bridge.snapshot import Snapshot
 from rfs_sim_bridge.targets import Targets

@@ -16,10 +16,12 @@ from functools import partial
 from pathlib import Path
 
 import rclpy
+from builtin_interfaces.msg import Time
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
+from rfs_policy.nodes.stamps import nanoseconds
 from std_srvs.srv import SetBool
 
 from rfs_msgs.msg import EpisodeStatus, ExecutedAction, GraspReward, PolicyAction
@@ -81,9 +83,9 @@ class EpisodeRunner(Node):
     def _on_executed(self, message: ExecutedAction) -> None:
         self._take("executed_action", message.header.stamp)
 
-    def _take(self, topic: str, stamp: object, success: bool = False) -> None:
+    def _take(self, topic: str, stamp: Time, success: bool = False) -> None:
         if self._watch is not None:
-            self._watch.take(topic, _nanoseconds(stamp), time.monotonic(), success)
+            self._watch.take(topic, nanoseconds(stamp), time.monotonic(), success)
 
     # ---- trials ----
     def run(self) -> None:
@@ -135,7 +137,7 @@ class EpisodeRunner(Node):
             self._bag = call("/rfs/episode/start", request).bag
         scene = call("/rfs/sim/reset", reset)
         call("/rfs/policy/reset", ResetPolicy.Request(seed=trial.seed))
-        start = _nanoseconds(scene.stamp)
+        start = nanoseconds(scene.stamp)
         self._watch = EpisodeWatch(start, self._limit, self._patience, time.monotonic(), self._lockstep)
         self._remote.retry(  # refused until the executor has seen the robot's joints
             "/rfs/engage", SetBool.Request(data=True), self._patience, self._spin
@@ -196,10 +198,6 @@ class EpisodeRunner(Node):
     def _break(row: TrialResult, problem: str) -> None:
         row.outcome = "broken"
         row.problem = "; ".join(filter(None, [row.problem, problem]))
-
-
-def _nanoseconds(stamp: object) -> int:
-    return stamp.sec * 1_000_000_000 + stamp.nanosec  # type: ignore[attr-defined]
 
 
 def _show(line: str, live: bool = False) -> None:

@@ -85,8 +85,9 @@ def grasp_nodes(values: Mapping[str, Value]) -> list[NodeSpec]:
         nodes.insert(0, NodeSpec("bridge", "rfs_sim_bridge", "bridge_node", bridge))
     if values["record"]:
         nodes.append(NodeSpec("recorder", "rfs_teleop", "recorder_node", common | {"bags": values["bags"]}))
-    runner = {name: values[name] for name in ("object", "seed", "trials", "record")}
-    nodes.append(NodeSpec("runner", "rfs_teleop", "episode_runner_node", common | runner))
+    if values["sim"] == "mujoco":  # without a simulator a person resets the scene, engages and ends episodes
+        runner = {name: values[name] for name in ("object", "seed", "trials", "record")}
+        nodes.append(NodeSpec("runner", "rfs_teleop", "episode_runner_node", common | runner))
     return nodes
 
 
@@ -95,6 +96,8 @@ def _check_grasp(values: Mapping[str, Value]) -> None:
         raise ValueError("robot:=hardware needs sim:=none, so that only one thing moves the robot")
     if values["robot"] == "hardware" and values["sim_time"] == "lockstep":
         raise ValueError("robot:=hardware needs sim_time:=realtime: a real robot does not wait")
+    if values["sim"] == "none" and values["trials"]:
+        raise ValueError("trials:= needs sim:=mujoco: only a simulator resets its scene by itself")
     if values["policy"] != "default" and not Path(str(values["policy"])).exists():
         raise FileNotFoundError(f"policy:={values['policy']}: there is no such checkpoint file or folder")
     if values["object"]:

@@ -21,7 +21,7 @@ def test_defaults_start_every_node() -> None:
 
 def test_arguments_choose_the_nodes() -> None:
     assert "bridge" not in nodes_for("sim:=none")
-    assert "bridge" not in nodes_for("sim:=none", "robot:=hardware")
+    assert list(nodes_for("sim:=none", "robot:=hardware")) == ["policy", "executor", "recorder"]
     assert "recorder" not in nodes_for("record:=false")
 
 
@@ -52,12 +52,13 @@ def test_values_reach_the_nodes_in_their_kind() -> None:
         ("mug", "not of the form name:=value"),
         ("robot:=hardware", "robot:=hardware needs sim:=none"),
         ("object:=teapot", "known objects: "),
+        ("trials:=3 sim:=none", "trials:= needs sim:=mujoco"),
         ("policy:=/no/such/file", "there is no such checkpoint"),
     ],
 )
 def test_a_bad_value_is_named(typed: str, says: str) -> None:
     with pytest.raises((ValueError, FileNotFoundError), match=says):
-        nodes_for(typed)
+        nodes_for(*typed.split())
 
 
 def test_hardware_does_not_wait_for_the_policy() -> None:

@@ -14,7 +14,7 @@ from rclpy.node import Node
 
 AnyNode = TypeVar("AnyNode", bound=Node)
 
-_NICENESS = -10
+_PRIORITY = 1  # the lowest of the realtime priorities; drivers stand above
 
 
 class RefusalError(Exception):
@@ -25,10 +25,13 @@ _SWITCH_INTERVAL = 0.0005  # s; with Python's 5 ms a callback holds up the contr
 
 
 def take_precedence() -> None:
-    """Run before ordinary processes, where the system allows it; for the realtime control loop."""
+    """Run before ordinary processes, where the system allows it; for the realtime control loop.
+
+    SCHED_FIFO, as ros2_control does: niceness counts only within a session where the kernel groups processes.
+    """
     with suppress(OSError):
         for thread in os.listdir("/proc/self/task"):
-            os.setpriority(os.PRIO_PROCESS, int(thread), _NICENESS)
+            os.sched_setscheduler(int(thread), os.SCHED_FIFO, os.sched_param(_PRIORITY))
 
 
 def stay_prompt() -> None:

@@ -8,7 +8,6 @@ from queue import SimpleQueue
 import rclpy
 from builtin_interfaces.msg import Time
 from rfs_policy.cadence import Cadence
-from rfs_policy.nodes.run import take_precedence
 from rfs_policy.nodes.stamps import time_message
 
 from rfs_sim_bridge.grasp_task import GraspTask
@@ -55,7 +54,6 @@ class Realtime:
 
     def start(self) -> None:
         """Let time pass."""
-        take_precedence()
         self._thread.start()
         self._artist.start()
 

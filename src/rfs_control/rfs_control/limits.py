@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass, field
 from enum import IntFlag
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
+from rfs_control import limit_file
 from rfs_description import robot
 
 Array = NDArray[np.float64]
@@ -28,6 +27,8 @@ class Limit(IntFlag):
     FINGER_RANGE = 8
     FINGER_SPEED = 16
     ARM_JOINT = 32
+    CORRECTION = 64
+    HEIGHT = 128
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,32 +71,16 @@ class Limits:
             FileNotFoundError: there is no such file.
             ValueError: a key is missing or unknown, or a value is not a limit; the text names it.
         """
-        source = files("rfs_control").joinpath("config/limits.yaml") if path is None else Path(path)
-        if not source.is_file():
-            raise FileNotFoundError(f"no limits file {source}; copy config/limits.yaml of rfs_control")
-        try:
-            values = yaml.safe_load(source.read_text())
-        except yaml.YAMLError as error:
-            raise ValueError(f"{source} is not YAML: {error}") from error
-        return cls(**_checked(values, str(source)), period=_positive(period, "the control period"))
+        values, source = limit_file.read(path, "limits.yaml", (*_RATES, *_BOX))
+        return cls(**_checked(values, source), period=limit_file.positive(period, "the control period"))
 
 
-def _checked(values: Any, source: str) -> dict[str, Any]:
-    expected = {*_RATES, *_BOX}
-    if not isinstance(values, dict) or set(values) != expected:
-        found = sorted(values) if isinstance(values, dict) else type(values).__name__
-        raise ValueError(f"{source} must have exactly the keys {sorted(expected)}, found {found}")
-    checked: dict[str, Any] = {key: _positive(values[key], f"{key} in {source}") for key in _RATES}
+def _checked(values: dict[str, Any], source: str) -> dict[str, Any]:
+    checked: dict[str, Any] = {key: limit_file.positive(values[key], f"{key} in {source}") for key in _RATES}
     checked |= {key: _point(values[key], f"{key} in {source}") for key in _BOX}
     if not np.all(checked["workspace_lower"] < checked["workspace_upper"]):
         raise ValueError(f"workspace_lower must be below workspace_upper on every axis in {source}")
     return checked
-
-
-def _positive(value: Any, what: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < np.inf:
-        raise ValueError(f"{what} must be a positive number, got {value!r}")
-    return float(value)
 
 
 def _point(value: Any, what: str) -> Array:

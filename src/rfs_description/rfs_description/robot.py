@@ -29,6 +29,9 @@ HAND_LOWER = np.array([-0.314, -1.047, -0.506, -0.366] * 3 + [-0.349, -0.349, -0
 HAND_UPPER = np.array([2.23, 1.047, 1.885, 2.042] * 3 + [2.094, 2.094, 2.443, 1.88])
 HAND_VELOCITY_LIMITS = np.full(16, 8.48)
 """rad/s, no-load speed of the hand's motors at 5 V."""
+HAND_CLOSING = np.array([1.0, 0.0, 1.0, 1.0] * 3 + [0.0, 0.0, 1.0, 1.0])
+"""Direction in which each hand joint closes the fingers; 0 for the joints that spread the fingers and that
+place the thumb opposite to them."""
 
 ARM_HOME = np.array([0.0, -0.36453393, 0.0, -2.4259133, 0.0, 2.06137937, 0.0])
 """Palm facing down at x = 0.5 m, y = 0, 0.35 m over the table, fingers forward."""

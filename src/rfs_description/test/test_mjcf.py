@@ -66,3 +66,18 @@ def test_arm_follows_a_moving_target_within_a_centimeter(model: mujoco.MjModel) 
         data.ctrl[0] += 1.0 * model.opt.timestep
         mujoco.mj_step(model, data)
     assert 0.5 * abs(data.ctrl[0] - data.qpos[0]) < 0.01
+
+
+def test_closing_brings_every_finger_and_the_thumb_together(model: mujoco.MjModel) -> None:
+    open_hand = np.array([0.6, 0.0, 0.6, 0.5] * 3 + [1.0, 0.5, 0.4, 0.4])
+
+    def gaps(hand: np.ndarray) -> np.ndarray:
+        data = mujoco.MjData(model)
+        data.qpos[:] = np.concatenate([robot.ARM_HOME, hand])
+        mujoco.mj_kinematics(model, data)
+        tips = np.array([data.site(name).xpos for name in robot.FINGERTIPS])
+        return np.linalg.norm(tips[:3] - tips[3], axis=1)
+
+    assert np.all(gaps(open_hand + 0.05 * robot.HAND_CLOSING) < gaps(open_hand) - 0.01)
+    spreading = [name.endswith(("_rot", "th_cmc", "th_axl")) for name in robot.HAND_JOINTS]
+    np.testing.assert_array_equal(robot.HAND_CLOSING == 0, spreading)

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rfs_description.joint_states import JointStates
 
-from rfs_policy.observation import crop, fit_cloud, proprioception
+from rfs_policy.command_state import CommandState
+from rfs_policy.observation import crop, observed_cloud, proprioception
 from rfs_policy.policy import FlowPolicy, PolicyOutput
 
 
@@ -27,20 +28,16 @@ class Cloud:
 
 
 @dataclass(frozen=True)
-class CommandState:
-    """What the robot is told at present: palm position (3,) m, rotation (3, 3), fingers (16,) rad."""
-
-    stamp: int
-    position: NDArray[np.float64]
-    rotation: NDArray[np.float64]
-    fingers: NDArray[np.float64]
-
-
-@dataclass(frozen=True)
 class Answer:
-    """A decision for the observation of `stamp`; times in s, `output` for one robot (batch of 1)."""
+    """A decision for the observation of `stamp`; times in s, `output` for one robot (batch of 1).
+
+    `joint_stamp` and `command_stamp` name the joint states and the command that entered the state, so that
+    the observation can be rebuilt from a recording.
+    """
 
     stamp: int
+    joint_stamp: int
+    command_stamp: int
     output: PolicyOutput
     inference_time: float
     observation_age: float
@@ -80,7 +77,6 @@ class PolicyTick:
         """
         with self._lock:
             self._noise = np.random.default_rng([self.policy_seed, seed])
-            self._points = np.random.default_rng([self.policy_seed, seed, 1])
             self._command: CommandState | None = None
             self._answer: Answer | None = None
             self._asked = self._cloud is not None
@@ -113,9 +109,9 @@ class PolicyTick:
             self._asked = False
             if self.lockstep and self._answer is not None and self._answer.stamp == cloud.stamp:
                 return self._answer
-            joints = self._joints.positions.copy()
+            joints, joint_stamp = self._joints.positions.copy(), self._joints.stamp
             noise, episode = self.policy.draw_noise(self._noise)[None], self._episode
-        answer = self._infer(cloud, joints, command, noise, present)
+        answer = self._infer(cloud, joints, joint_stamp, command, noise, present)
         with self._lock:
             if episode != self._episode:  # reset meanwhile: this answers an observation of the last episode
                 return None
@@ -123,19 +119,22 @@ class PolicyTick:
         return answer
 
     def _infer(
-        self, cloud: Cloud, joints: NDArray, command: CommandState, noise: NDArray[np.float32], present: int
+        self,
+        cloud: Cloud,
+        joints: NDArray,
+        joint_stamp: int,
+        command: CommandState,
+        noise: NDArray[np.float32],
+        present: int,
     ) -> Answer:
         began = time.perf_counter()
-        state = proprioception(joints, command.position, command.rotation, command.fingers)
         assert cloud.points is not None
-        output = self.policy.act(self._fitted(cloud.points)[None], state[None], noise)
+        points = observed_cloud(cloud.points, self.policy.layout.cloud_points, cloud.stamp)
+        state = proprioception(joints, command.position, command.rotation, command.fingers)
+        output = self.policy.act(points[None], state[None], noise)
         age = 0.0 if self.lockstep else (present - cloud.stamp) * 1e-9
-        return Answer(cloud.stamp, output, time.perf_counter() - began, age)
-
-    def _fitted(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
-        """A cloud of the right size is taken as it is; others are cropped to the workspace and resampled."""
-        wanted = self.policy.layout.cloud_points
-        return points if len(points) == wanted else fit_cloud(crop(points), wanted, self._points)
+        duration = time.perf_counter() - began
+        return Answer(cloud.stamp, joint_stamp, command.stamp, output, duration, age)
 
     def _problem(self, now: float, present: int) -> str:
         """Why the policy cannot act now; empty when it can. The text changes only with the cause."""

@@ -52,6 +52,18 @@ def crop(points: NDArray[np.floating], box: NDArray[np.floating] = WORKSPACE_BOX
     return points[np.all((points >= box[0]) & (points <= box[1]), axis=1)]
 
 
+def observed_cloud(points: NDArray[np.float32], n: int, stamp: int) -> NDArray[np.float32]:
+    """The cloud (n, 3) that the policy sees of a published one (m, 3), m, stamped `stamp` (ns).
+
+    One of the right size is taken as it is; others are cropped to the workspace and resampled, at random by
+    the stamp alone: so a recorded cloud gives the same observation again.
+
+    Raises:
+        ValueError: nothing lies in the workspace.
+    """
+    return points if len(points) == n else fit_cloud(crop(points), n, np.random.default_rng(stamp))
+
+
 def fit_cloud(points: NDArray[np.floating], n: int, rng: np.random.Generator) -> NDArray[np.float32]:
     """Bring a cloud to exactly n points.
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from rfs_description.robot import ARM_HOME, HAND_HOME, JOINTS
-from rfs_policy.control_tick import Answer, Cloud, CommandState, PolicyTick
+from rfs_policy.command_state import CommandState
+from rfs_policy.control_tick import Answer, Cloud, PolicyTick
 from rfs_policy.onnx_base import OnnxBase
 from rfs_policy.policy import FlowPolicy
 
@@ -118,6 +119,32 @@ def test_other_sizes_are_cropped_and_resampled(realtime):
         realtime.cloud(START, outside)
         assert realtime.act(START) is None
         assert "workspace" in realtime.tick.problem
+
+
+def test_an_answer_names_what_was_observed(realtime):
+    realtime.command(START)
+    realtime.joints(START + 2)
+    realtime.cloud(START + 1)
+    answer = realtime.act(START + 3)
+    assert (answer.stamp, answer.joint_stamp, answer.command_stamp) == (START + 1, START + 2, START)
+
+
+def test_what_the_policy_makes_of_a_cloud_depends_on_the_cloud_alone(realtime):
+    """Whatever was seen before: so an observation can be rebuilt from a recording."""
+    realtime.all(START)
+    points = np.concatenate([POINTS, POINTS + 0.01])
+    answers = []
+    for before in (0, 3):
+        realtime.tick.reset(1)
+        realtime.command(START)
+        for index in range(before):
+            realtime.cloud(START + index, points)
+            assert realtime.act(START + index) is not None
+        realtime.tick.reset(1)
+        realtime.command(START)
+        realtime.cloud(START + 9, points)
+        answers.append(realtime.act(START + 9).output.base_action)
+    np.testing.assert_array_equal(*answers)
 
 
 def test_a_problem_of_the_cloud_is_passed_on(realtime):

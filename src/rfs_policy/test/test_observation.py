@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rfs_policy.layout import STATE_COMMAND_FINGERS, STATE_JOINTS, STATE_PALM_POSITION, STATE_PALM_ROTATION
-from rfs_policy.observation import WORKSPACE_BOX, crop, fit_cloud, proprioception, require_finite
+from rfs_policy.observation import (
+    WORKSPACE_BOX,
+    crop,
+    fit_cloud,
+    observed_cloud,
+    proprioception,
+    require_finite,
+)
 
 
 @given(st.integers(1, 400), st.integers(1, 128), st.integers(0, 2**32 - 1))
@@ -65,3 +72,13 @@ def test_state_order_batched():
 def test_short_joint_vector_is_refused():
     with pytest.raises(ValueError, match="48 are expected"):
         proprioception(np.zeros(22), np.zeros(3), np.eye(3), np.zeros(16))
+
+
+@given(count=st.sampled_from([1, 40, 64, 65, 700]), seed=st.integers(0, 99), stamp=st.integers(0, 2**62))
+def test_the_observed_cloud_follows_from_points_and_stamp(count, seed, stamp):
+    points = np.random.default_rng(seed).uniform(*WORKSPACE_BOX, (count, 3)).astype(np.float32)
+    observed = observed_cloud(points, 64, stamp)
+    np.testing.assert_array_equal(observed_cloud(points.copy(), 64, stamp), observed)
+    assert observed.shape == (64, 3)
+    if count == 64:
+        np.testing.assert_array_equal(observed, points)

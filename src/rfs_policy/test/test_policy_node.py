@@ -169,6 +169,8 @@ def test_lockstep_protocol(lockstep, checkpoint_folder):
     assert lockstep.silent(), "acted on a command that is two periods old"
     lockstep.command(start + PERIOD)
     second = lockstep.answers(3)[2]
+    assert (first.joint_stamp, first.command_stamp) == (stamp(start), stamp(start))
+    assert (second.joint_stamp, second.command_stamp) == (stamp(start + 2 * PERIOD), stamp(start + PERIOD))
 
     policy = FlowPolicy.load(checkpoint_folder, runtime="onnx")
     noise = np.random.default_rng([3, 7])

@@ -5,11 +5,10 @@ import array
 import numpy as np
 from numpy.typing import NDArray
 from rfs_description.robot import BASE_FRAME
-from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import PointCloud2
 
-from rfs_msgs.msg import ExecutedAction, PolicyAction
-from rfs_policy.control_tick import Answer, Cloud, CommandState
+from rfs_msgs.msg import PolicyAction
+from rfs_policy.control_tick import Answer, Cloud
 from rfs_policy.layout import Layout
 from rfs_policy.nodes.stamps import nanoseconds, time_message
 from rfs_policy.point_cloud import read_points
@@ -24,23 +23,14 @@ def read_cloud(message: PointCloud2, now: float) -> Cloud:
         return Cloud(stamp, now, None, str(error))
 
 
-def read_command(message: ExecutedAction) -> CommandState:
-    """What the robot is told at present."""
-    p, q = message.target_pose.position, message.target_pose.orientation
-    return CommandState(
-        stamp=nanoseconds(message.header.stamp),
-        position=np.array([p.x, p.y, p.z]),
-        rotation=Rotation.from_quat([q.x, q.y, q.z, q.w]).as_matrix(),
-        fingers=np.array(message.target_joints),
-    )
-
-
 def policy_action(answer: Answer, layout: Layout, checkpoint: str, sent: int, missed: bool) -> PolicyAction:
     """The decision as a message sent at `sent` (ns)."""
     message = PolicyAction(layout=layout.name, checkpoint=checkpoint)
     message.header.stamp = time_message(sent)
     message.header.frame_id = BASE_FRAME
     message.observation_stamp = time_message(answer.stamp)
+    message.joint_stamp = time_message(answer.joint_stamp)
+    message.command_stamp = time_message(answer.command_stamp)
     message.horizon, message.action_dim = layout.horizon, layout.action_dim
     message.noise = _floats(answer.output.noise)
     message.base_action = _floats(answer.output.base_action)

@@ -25,6 +25,7 @@ from sensor_msgs.msg import JointState, PointCloud2
 from rfs_msgs.msg import ExecutedAction, PolicyAction
 from rfs_msgs.srv import ResetPolicy
 from rfs_policy.cadence import Cadence
+from rfs_policy.command_state import read_command
 from rfs_policy.control_tick import Answer, PolicyTick
 from rfs_policy.deadlines import Deadlines
 from rfs_policy.diagnostics import Level, Status, cadence_status, to_message
@@ -116,7 +117,7 @@ class PolicyNode(Node):
 
     def _on_executed(self, message: ExecutedAction) -> None:
         self._cadences["executed_action"].tick(time.monotonic())
-        self._tick.take_command(messages.read_command(message))
+        self._tick.take_command(read_command(message))
         self._arrived.set()
 
     def _on_reset(self, request: ResetPolicy.Request, response: ResetPolicy.Response) -> ResetPolicy.Response:

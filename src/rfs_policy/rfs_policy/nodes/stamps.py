@@ -1,11 +1,10 @@
-"""Stamps as whole nanoseconds, so that equal times compare equal."""
+"""Between stamps of messages and whole nanoseconds."""
 
 from builtin_interfaces.msg import Time
 
+from rfs_policy.stamps import nanoseconds
 
-def nanoseconds(stamp: Time) -> int:
-    """A stamp as one number."""
-    return stamp.sec * 1_000_000_000 + stamp.nanosec
+__all__ = ["nanoseconds", "time_message"]
 
 
 def time_message(stamp: int) -> Time:

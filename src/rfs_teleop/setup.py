@@ -13,6 +13,7 @@ setup(
     ],
     entry_points={
         "console_scripts": [
+            "correction_node = rfs_teleop.nodes.correction_node:main",
             "recorder_node = rfs_teleop.nodes.recorder_node:main",
             "episode_runner_node = rfs_teleop.nodes.episode_runner_node:main",
         ]

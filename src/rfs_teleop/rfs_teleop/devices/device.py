@@ -26,7 +26,7 @@ class Reading:
     """Newest state of a device.
 
     `axes` (6,) in [-1, 1] in the order of `AXES`, after clamping and dead band; `buttons`: names of those
-    that are down; `time`: monotonic time at which it was read, s; `problem`: why it cannot be read, else empty.
+    that are down; `time`: monotonic time of reading, s; `problem`: why it cannot be read, else empty.
     """
 
     axes: Axes = field(default_factory=lambda: np.zeros(6))

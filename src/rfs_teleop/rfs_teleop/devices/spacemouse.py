@@ -157,7 +157,7 @@ class SpaceMouse(ThreadedDevice):
         return axes if np.abs(axes).max() < self._settings.implausible else before
 
     def _pressed(self, mouse: Any, buttons: list[int]) -> frozenset[str]:
-        names = [mouse.get_button_name(index) for index, down in enumerate(buttons) if down]
+        names = [str(mouse.get_button_name(index)) for index, down in enumerate(buttons) if down]
         return frozenset([self._settings.aliases.get(name, name) for name in names])
 
     def _show_light(self, mouse: Any) -> None:

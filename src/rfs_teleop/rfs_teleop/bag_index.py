@@ -1,0 +1,131 @@
+"""Read some topics of a finished bag through its index: chunks without them are not even decompressed."""
+
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from mcap.exceptions import McapError
+from mcap.reader import McapReader, make_reader
+from mcap.records import Schema
+from mcap.summary import Summary
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.typesys.store import Typestore
+from zstandard import ZstdError
+
+from rfs_teleop.bag_reader import Bag
+
+
+@dataclass(frozen=True)
+class RawMessage:
+    """A message as it came from the wire (CDR); log_time in ns since the epoch, type: `package/msg/Name`."""
+
+    topic: str
+    log_time: int
+    type: str
+    data: bytes
+
+    @property
+    def stamp(self) -> int:
+        """Stamp (ns) of the header that the message begins with."""
+        seconds, nanoseconds = struct.unpack_from("<iI" if self.data[1] & 1 else ">iI", self.data, 4)
+        return seconds * 1_000_000_000 + nanoseconds
+
+
+class IndexedBag:
+    """A finished bag, read in pieces; to be closed, or used as a context.
+
+    Raises:
+        FileNotFoundError: there is no bag at this path.
+        ValueError: the bag has no end, or is damaged.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.file = Bag(path).file
+        self._stream = self.file.open("rb")
+        self._store: Typestore = get_typestore(Stores.EMPTY)
+        try:
+            with _damage_told():
+                self._reader: McapReader = make_reader(self._stream, validate_crcs=True)
+                self._summary = self._complete_summary()
+                entries = [m for m in self._reader.iter_metadata() if m.name.startswith("rfs_")]
+        except ValueError:
+            self.close()
+            raise
+        self.contract: dict[str, str] = {k: v for entry in entries for k, v in entry.metadata.items()}
+        """What the recorder wrote about the episode."""
+
+    def _complete_summary(self) -> Summary:
+        summary = self._reader.get_summary()
+        if summary is None or summary.statistics is None:
+            raise ValueError("it has no index")
+        return summary
+
+    def __enter__(self) -> "IndexedBag":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Number of messages by topic."""
+        statistics = self._summary.statistics
+        assert statistics is not None
+        counted = statistics.channel_message_counts
+        return {channel.topic: counted.get(key, 0) for key, channel in self._summary.channels.items()}
+
+    @property
+    def types(self) -> dict[str, str]:
+        """Message type by topic."""
+        schemas = self._summary.schemas
+        return {c.topic: schemas[c.schema_id].name for c in self._summary.channels.values()}
+
+    def raw(self, topics: Iterable[str]) -> Iterator[RawMessage]:
+        """Messages of some topics, in the order in which they were recorded.
+
+        Raises:
+            ValueError: a chunk is damaged.
+        """
+        with _damage_told():
+            for schema, channel, message in self._reader.iter_messages(list(topics), log_time_order=False):
+                assert schema is not None
+                self._learn(schema)
+                yield RawMessage(channel.topic, message.log_time, schema.name, message.data)
+
+    def _learn(self, schema: Schema) -> None:
+        if schema.name not in self._store.types:
+            types = _parsed(schema.name, schema.data.decode())
+            self._store.register({name: types[name] for name in types.keys() - self._store.types.keys()})
+
+    def decode(self, raw: RawMessage) -> Any:
+        """The message with its type's fields, arrays as NumPy.
+
+        Raises:
+            ValueError: the bytes do not make up such a message.
+        """
+        with _damage_told():
+            return self._store.deserialize_cdr(raw.data, raw.type)
+
+
+@cache
+def _parsed(name: str, definition: str) -> Any:
+    """Parsing a definition takes many times longer than reading a message, and all bags share them."""
+    return get_types_from_msg(definition, name)
+
+
+@contextmanager
+def _damage_told() -> Iterator[None]:
+    """Whatever goes wrong in reading is one kind of error with one way out."""
+    try:
+        yield
+    except (McapError, ZstdError, struct.error, IndexError, KeyError, AssertionError, ValueError) as error:
+        cause = str(error) or type(error).__name__
+        raise ValueError(f"damaged or not finished ({cause}); try `./rfs bags recover`") from error

@@ -10,7 +10,6 @@ from typing import Any
 
 from mcap.exceptions import McapError
 from mcap.reader import McapReader, make_reader
-from mcap.records import Schema
 from mcap.summary import Summary
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
@@ -46,11 +45,12 @@ class IndexedBag:
     def __init__(self, path: Path | str) -> None:
         self.file = Bag(path).file
         self._stream = self.file.open("rb")
-        self._store: Typestore = get_typestore(Stores.EMPTY)
         try:
             with _damage_told():
                 self._reader: McapReader = make_reader(self._stream, validate_crcs=True)
                 self._summary = self._complete_summary()
+                schemas = self._summary.schemas.values()
+                self._store = _typestore(frozenset((s.name, s.data.decode()) for s in schemas))
                 entries = [m for m in self._reader.iter_metadata() if m.name.startswith("rfs_")]
         except ValueError:
             self.close()
@@ -97,13 +97,7 @@ class IndexedBag:
         with _damage_told():
             for schema, channel, message in self._reader.iter_messages(list(topics), log_time_order=False):
                 assert schema is not None
-                self._learn(schema)
                 yield RawMessage(channel.topic, message.log_time, schema.name, message.data)
-
-    def _learn(self, schema: Schema) -> None:
-        if schema.name not in self._store.types:
-            types = _parsed(schema.name, schema.data.decode())
-            self._store.register({name: types[name] for name in types.keys() - self._store.types.keys()})
 
     def decode(self, raw: RawMessage) -> Any:
         """The message with its type's fields, arrays as NumPy.
@@ -116,9 +110,13 @@ class IndexedBag:
 
 
 @cache
-def _parsed(name: str, definition: str) -> Any:
-    """Parsing a definition takes many times longer than reading a message, and all bags share them."""
-    return get_types_from_msg(definition, name)
+def _typestore(definitions: frozenset[tuple[str, str]]) -> Typestore:
+    """Types by (name, definition). Learning them takes longer than reading a bag, and most bags share them."""
+    store = get_typestore(Stores.EMPTY)
+    for name, definition in sorted(definitions):
+        types = get_types_from_msg(definition, name)
+        store.register({key: types[key] for key in types.keys() - store.types.keys()})
+    return store
 
 
 @contextmanager

@@ -38,7 +38,11 @@ class PolicyChunk:
             raise ValueError(f"policy action: frame '{frame}', but actions must be in '{BASE_FRAME}'")
         if shape[0] < 1 or shape[1] != DELTA_POSE.action_dim:
             raise ValueError(f"policy action: {shape[0]} actions of {shape[1]} numbers, not of 22")
-        return cls(stamp, _array(base, shape, "base_action"), _array(residual, shape, "residual"))
+        chunk = cls(stamp, _array(base, shape, "base_action"), _array(residual, shape, "residual"))
+        with np.errstate(over="ignore"):
+            if not np.isfinite(chunk.base + chunk.residual).all():
+                raise ValueError("policy action: base_action + residual has a number that is not finite")
+        return chunk
 
 
 def _array(numbers: Sequence[float], shape: tuple[int, int], name: str) -> NDArray[np.float32]:

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
-from rfs_control.executor import Executor, State, Tick
+from rfs_control.executor import Executor
 from rfs_control.limits import Limit, Limits
 from rfs_control.policy_chunk import PolicyChunk
+from rfs_control.tick import State, Tick
 from rfs_description.robot import ARM_HOME, BASE_FRAME, HAND_HOME, JOINTS
 from rfs_policy.layout import DELTA_POSE
 

@@ -11,8 +11,10 @@ from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import JointState
 
 from rfs_control.command import Command
-from rfs_control.executor import Tick
+from rfs_control.correction import Correction
 from rfs_control.policy_chunk import PolicyChunk
+from rfs_control.tick import Tick
+from rfs_msgs.msg import Correction as CorrectionMessage
 from rfs_msgs.msg import ExecutedAction, PolicyAction
 
 _ARRAYS = ("base_action", "policy_residual", "human_residual", "action", "executed")
@@ -34,12 +36,29 @@ def read_chunk(message: PolicyAction) -> PolicyChunk:
     )
 
 
+def read_correction(message: CorrectionMessage) -> Correction:
+    """The operator's correction, or in its place what is wrong with the message."""
+    stamp, read = nanoseconds(message.observation_stamp), nanoseconds(message.header.stamp)
+    try:
+        return Correction.checked(
+            stamp=stamp,
+            read=read,
+            frame=message.header.frame_id,
+            active=message.active,
+            residual=message.residual,
+            problem=message.problem,
+        )
+    except ValueError as error:
+        return Correction.unusable(stamp, read, str(error))
+
+
 def executed_action(tick: Tick, sent: int) -> ExecutedAction:
     """What the executor did, sent at `sent` (ns)."""
     message = ExecutedAction(state=int(tick.state), reason=tick.reason)
     message.header.stamp = time_message(tick.stamp)
     message.header.frame_id = BASE_FRAME
     message.sent_stamp = time_message(sent)
+    message.correction_stamp = time_message(tick.correction_stamp)
     message.limits = int(tick.limits)
     message.chunk_index = tick.chunk_index
     for name in _ARRAYS:

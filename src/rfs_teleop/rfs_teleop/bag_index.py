@@ -111,7 +111,7 @@ class IndexedBag:
 
 @cache
 def _typestore(definitions: frozenset[tuple[str, str]]) -> Typestore:
-    """Types by (name, definition). Learning them takes longer than reading a bag, and most bags share them."""
+    """Types by (name, definition). To learn them takes longer than to read a bag; most bags share them."""
     store = get_typestore(Stores.EMPTY)
     for name, definition in sorted(definitions):
         types = get_types_from_msg(definition, name)

@@ -1,0 +1,79 @@
+"""From ROS messages to what the page shows."""
+
+import numpy as np
+from geometry_msgs.msg import Point, PointStamped, Quaternion, Vector3
+from numpy.typing import NDArray
+from rfs_control.executor import State
+from rfs_control.limits import Limit
+from sensor_msgs.msg import Image
+
+from rfs_msgs.msg import ExecutedAction, SessionStatus
+from rfs_viewer.picture import pixels
+from rfs_viewer.view import Array, Session, SessionState, Tick
+
+CAMERA_FRAME = "camera_color_optical_frame"
+
+
+def tick(message: ExecutedAction, now: float) -> Tick:
+    """What the executor did, heard at monotonic time `now` (s).
+
+    Raises:
+        ValueError: a state that is not known.
+    """
+    return Tick(
+        state=State(message.state),
+        reason=message.reason,
+        limits=Limit(message.limits),
+        residual=np.array(message.human_residual, np.float32),
+        position=vector(message.target_pose.position),
+        wxyz=quaternion(message.target_pose.orientation),
+        heard=now,
+    )
+
+
+def session(message: SessionStatus) -> Session:
+    """Where the session stands.
+
+    Raises:
+        ValueError: a state that is not known.
+    """
+    return Session(
+        name=message.session,
+        operator=message.operator_name,
+        state=SessionState(message.state),
+        episode=message.episode,
+        planned=message.planned,
+        successes=message.successes,
+        failures=message.failures,
+        discarded=message.discarded,
+        object=message.object,
+        last=message.last,
+        message=message.message,
+    )
+
+
+def image_pixels(message: Image) -> NDArray[np.uint8]:
+    """Colors (h, w, 3).
+
+    Raises:
+        ValueError: what is wrong with the message.
+    """
+    return pixels(bytes(message.data), message.encoding, message.height, message.width, message.step)
+
+
+def vector(message: Point | Vector3) -> Array:
+    """(3,)."""
+    return np.array([message.x, message.y, message.z])
+
+
+def quaternion(message: Quaternion) -> Array:
+    """(4,) wxyz."""
+    return np.array([message.w, message.x, message.y, message.z])
+
+
+def prompt(pixel: tuple[float, float]) -> PointStamped:
+    """A pixel (x, y) of the color image for the tracker."""
+    message = PointStamped()
+    message.header.frame_id = CAMERA_FRAME
+    message.point.x, message.point.y = pixel
+    return message

@@ -1,0 +1,103 @@
+"""What the page shows: the newest of everything that was heard. Plain data; frames are `fr3_link0`."""
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+from rfs_control.executor import State
+from rfs_control.limits import Limit
+
+from rfs_viewer.traces import Traces
+
+Array = NDArray[np.float64]
+
+
+class SessionState(IntEnum):
+    """STATE_* of `rfs_msgs/SessionStatus`."""
+
+    WAITING = 0
+    RESETTING = 1
+    RUNNING = 2
+    PAUSED = 3
+    STOPPED = 4
+    FINISHED = 5
+
+
+@dataclass(frozen=True)
+class Tick:
+    """The executor's newest message. `residual`: (22,) of the operator, m and rad, or empty. Target pose:
+    `position` (3,) in m, `wxyz` (4,). `heard`: monotonic time, s."""
+
+    state: State
+    reason: str
+    limits: Limit
+    residual: NDArray[np.float32]
+    position: Array
+    wxyz: Array
+    heard: float
+
+
+@dataclass(frozen=True)
+class Session:
+    """`rfs_msgs/SessionStatus`, which explains the fields."""
+
+    name: str
+    operator: str
+    state: SessionState
+    episode: int
+    planned: int
+    successes: int
+    failures: int
+    discarded: int
+    object: str
+    last: str
+    message: str
+
+
+@dataclass(frozen=True)
+class CameraModel:
+    """A pinhole camera: `intrinsics` (3, 3), pixels; optical frame: `position` (3,), m, `wxyz` (4,)."""
+
+    intrinsics: Array
+    position: Array
+    wxyz: Array
+
+
+@dataclass(frozen=True)
+class Notice:
+    """An answer to a press of a button."""
+
+    text: str
+    refused: bool = False
+
+
+@dataclass
+class View:
+    """Everything at one time; None where nothing was heard yet.
+
+    `joints`: (23,) rad, order of JOINTS. `points`: (n, 3) m. `picture`: (h, w, 3) uint8.
+    `mask`: (h, w) uint8, the tracker's. `prompt`: pixel (x, y) that was clicked last.
+    `centroid`: (3,) m, the object's.
+    """
+
+    joints: Array | None = None
+    points: NDArray[np.float32] | None = None
+    picture: NDArray[np.uint8] | None = None
+    mask: NDArray[np.uint8] | None = None
+    prompt: tuple[float, float] | None = None
+    intrinsics: Array | None = None
+    camera_position: Array | None = None
+    camera_wxyz: Array | None = None
+    centroid: Array | None = None
+    tick: Tick | None = None
+    session: Session | None = None
+    notice: Notice | None = None
+    traces: Traces = field(default_factory=Traces)
+
+    @property
+    def camera(self) -> CameraModel | None:
+        """The color camera, once both its intrinsics and its pose are known."""
+        if self.intrinsics is None or self.camera_position is None or self.camera_wxyz is None:
+            return None
+        return CameraModel(self.intrinsics, self.camera_position, self.camera_wxyz)

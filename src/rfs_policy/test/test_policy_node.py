@@ -15,6 +15,7 @@ rclpy = pytest.importorskip("rclpy")
 pytest.importorskip("rfs_msgs")
 
 from builtin_interfaces.msg import Time  # noqa: E402
+from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.qos import QoSProfile  # noqa: E402
 from rfs_description.robot import ARM_HOME, HAND_HOME, JOINTS  # noqa: E402
@@ -60,6 +61,8 @@ class Partner:
         self.joints = self.node.create_publisher(JointState, "/joint_states", 10)
         self.executed = self.node.create_publisher(ExecutedAction, "/rfs/executed_action", 10)
         self.node.create_subscription(PolicyAction, "/rfs/policy_action", self.actions.append, 10)
+        self.told: list[DiagnosticArray] = []
+        self.node.create_subscription(DiagnosticArray, "/diagnostics", self.told.append, 10)
         self.resetter = self.node.create_client(ResetPolicy, "/rfs/policy/reset")
         self.cloud = np.random.default_rng(0).uniform([0.4, -0.1, 0.02], [0.6, 0.1, 0.1], (1024, 3))
 
@@ -73,6 +76,7 @@ class Partner:
         topics = (self.points, self.joints, self.executed)
         assert self.spin_until(lambda: all(t.get_subscription_count() for t in topics), ENOUGH)
         assert self.spin_until(self.resetter.service_is_ready, ENOUGH)
+        assert self.spin_until(lambda: self.node.count_publishers("/diagnostics"), ENOUGH)
 
     def reset(self, seed: int) -> None:
         future = self.resetter.call_async(ResetPolicy.Request(seed=seed))
@@ -231,6 +235,8 @@ def test_realtime_acts_while_observed(realtime):
     assert all(later > earlier for earlier, later in pairwise(stamps))
     realtime.spin_until(lambda: False, 2 * NOTHING)  # what is still under way
     assert realtime.silent(), "acted on an observation that is no longer fresh"
+    changes = [message.status[0].message for message in realtime.told if len(message.status) == 1]
+    assert changes[-1] == "points: older than 0.25 s; is the camera still running?"
 
 
 @pytest.mark.parametrize(

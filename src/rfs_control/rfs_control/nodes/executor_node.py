@@ -183,7 +183,7 @@ class ExecutorNode(Node):
             self._count(tick.stamp, now)
 
     def _count(self, stamp: int, now: float) -> None:
-        """A policy action was dealt with; its duration is the time from its observation's stamp to the command."""
+        """A policy action was dealt with; its duration is the time from its stamp to the command."""
         self._actions.tick(now, None if self._core.lockstep else self._age(stamp))
 
     def _send(self, tick: Tick | None) -> None:

@@ -169,8 +169,10 @@ class PolicyNode(Node):
         problem = self._tick.problem
         if problem == self._told:
             return
-        self._told = problem
-        if problem and not problem.startswith("waiting"):
+        changed, self._told = _is_fault(problem) or _is_fault(self._told), problem
+        if changed:  # the executor names the cause when the policy falls silent
+            self._diagnostics.publish(to_message(self.get_clock().now().to_msg(), [self._status(problem)]))
+        if _is_fault(problem):
             self.get_logger().warning(f"no action: {problem}")
         else:
             self.get_logger().info(problem or "acting")
@@ -178,14 +180,21 @@ class PolicyNode(Node):
     def _present(self) -> int:
         return self.get_clock().now().nanoseconds
 
-    def _diagnose(self) -> None:
-        now, problem = time.monotonic(), self._tick.problem
-        level = Level.WARN if problem and not problem.startswith("waiting") else Level.OK
+    def _status(self, problem: str) -> Status:
+        level = Level.WARN if _is_fault(problem) else Level.OK
         figures = {"checkpoint": self._policy.id, "layout": self._policy.layout.name}
-        statuses = [Status(_NAME, level, problem or "acting", figures)]
+        return Status(_NAME, level, problem or "acting", figures)
+
+    def _diagnose(self) -> None:
+        now, statuses = time.monotonic(), [self._status(self._tick.problem)]
         for name, cadence in self._cadences.items():
             statuses.append(cadence_status(f"{_NAME}: {name}", cadence.report(now), stale_after=1.0))
         self._diagnostics.publish(to_message(self.get_clock().now().to_msg(), statuses))
+
+
+def _is_fault(problem: str) -> bool:
+    """Whether something is wrong, and not only still to come."""
+    return bool(problem) and not problem.startswith("waiting")
 
 
 def main() -> int:

@@ -31,6 +31,8 @@ from rfs_teleop.devices.buttons import STATES, ButtonReader
 from rfs_teleop.devices.config import DeviceConfig
 from rfs_teleop.devices.device import Device, Reading
 from rfs_teleop.devices.opening import open_device
+from rfs_teleop.devices.scripted import ScriptedOperator
+from rfs_teleop.nodes.scene_feed import SceneFeed
 from rfs_teleop.nodes.session_caller import SessionCaller
 
 _NAME = "rfs correction"
@@ -54,6 +56,8 @@ class CorrectionNode(Node):
         self._session = SessionCaller(self, name)
         self._cadence = Cadence(0.0)
         self._state, self._stop_until = "", 0.0
+        self._pending: int | None = None
+        self._feed: SceneFeed | None = None
         self._answered = self._spoke = 0.0
         self._told = ""
         self._publisher = self.create_publisher(Correction, "/rfs/correction", 10)
@@ -82,25 +86,40 @@ class CorrectionNode(Node):
 
     def _open(self, config: DeviceConfig) -> Device:
         terminal = str(self.declare_parameter("terminal", "").value)
+        seed = int(self.declare_parameter("seed", 0).value)
+        if config.device == "scripted":
+            operator = ScriptedOperator(config, seed)
+            self._feed = SceneFeed(self, operator, self._lockstep, self._answer)
+            return operator
         return open_device(config, self._changed.trigger, terminal)
 
     # ---- topics ----
     def _on_policy_action(self, message: PolicyAction) -> None:
-        began = time.monotonic()
+        self._pending = nanoseconds(message.observation_stamp)
+        self._answer()
+
+    def _answer(self) -> None:
+        """Correct the policy's newest action; in lockstep the scripted operator waits for what it sees."""
+        observation, began = self._pending, time.monotonic()
+        if observation is None or (self._feed is not None and not self._feed.show(observation)):
+            return
         reading = self.device.reading
-        answer = self._corrector.answer(nanoseconds(message.observation_stamp), reading, began)
-        self._publish(answer, reading, began)
-        self._answered = began
+        self._publish(self._corrector.answer(observation, reading, began), reading, began)
+        self._pending, self._answered = None, began
         self._cadence.tick(began, time.monotonic() - began)
 
     def _on_session(self, message: SessionStatus) -> None:
         self._state = STATES[message.state] if message.state < len(STATES) else ""
         self.device.set_light(self._state == "running")
+        if self._feed is not None:
+            self._feed.follow_session(self._state)
 
     # ---- buttons ----
     def _look(self) -> None:
         """After a change of the device, and from time to time: what do the buttons mean?"""
         now = time.monotonic()
+        if self._feed is not None:
+            self._feed.begin_episodes()
         commands = self._buttons.read(self.device.changes(), now, self._state)
         for command in commands:
             self._session.send(command)

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from rfs_control.residual_bounds import ResidualBounds
@@ -19,6 +19,7 @@ def test_shipped_bounds_are_those_of_the_paper() -> None:
     assert (BOUNDS.translation, BOUNDS.finger, BOUNDS.palm_height) == (0.015, 0.05, 0.1)
 
 
+@settings(deadline=None)
 @given(residual=ANY_RESIDUAL)
 def test_bounds_hold_for_every_residual_and_bounding_again_changes_nothing(residual: np.ndarray) -> None:
     bounded = BOUNDS.bounded(residual)
@@ -30,6 +31,7 @@ def test_bounds_hold_for_every_residual_and_bounding_again_changes_nothing(resid
     assert BOUNDS.bounded(bounded).tobytes() == bounded.tobytes()
 
 
+@settings(deadline=None)
 @given(translation=hnp.arrays(np.float32, 3, elements=st.floats(0.015625, 1048576, width=32)))
 def test_a_translation_that_is_too_long_keeps_its_direction(translation: np.ndarray) -> None:
     residual = np.zeros(22, dtype=np.float32)

@@ -37,7 +37,7 @@ class Scene:
 
 @dataclass
 class _Episode:
-    """What the operator keeps in mind: error of the eye (2,) m, height of the object at rest, m; stamps in ns."""
+    """What the operator keeps in mind: error of the eye (2,) and height of the object at rest, m; stamps, ns."""
 
     rng: np.random.Generator
     eye: NDArray[np.float64]
@@ -107,16 +107,16 @@ class ScriptedOperator(Device):
         eye = self._settings.eye_noise * rng.standard_normal(2)
         return _Episode(rng, eye, float(scene.object[2]), scene.stamp)
 
-    def _seen(self, episode: _Episode) -> Scene:
-        """The scene that the operator reacts to by now."""
+    def _seen(self, episode: _Episode) -> Scene | None:
+        """The scene that the operator reacts to by now, or None for an episode that has just begun."""
         due = episode.scenes[-1].stamp - round(self._settings.reaction_seconds * 1e9)
-        return next((scene for scene in reversed(episode.scenes) if scene.stamp <= due), episode.scenes[0])
+        return next((scene for scene in reversed(episode.scenes) if scene.stamp <= due), None)
 
-    def _wanted(self, scene: Scene, episode: _Episode) -> Axes:
+    def _wanted(self, scene: Scene | None, episode: _Episode) -> Axes:
         """Deflection (6,) that mends what is seen: push the palm to the object, close when it is there."""
         s, axes = self._settings, np.zeros(6)
-        lift = scene.object[2] - episode.rest
-        if scene.palm[2] > s.watch_height or not _FELL < lift < _LET_GO:
+        lift = 0.0 if scene is None else scene.object[2] - episode.rest
+        if scene is None or scene.palm[2] > s.watch_height or not _FELL < lift < _LET_GO:
             return axes
         error = self._error(scene, episode)
         distance = float(np.linalg.norm(error))

@@ -14,7 +14,6 @@ comes after is left out. The end of an unsuccessful episode is not terminal.
 from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,21 +39,19 @@ _COPIED = ("base_action", "policy_residual", "human_residual", "action", "execut
 Row = dict[str, Any]
 
 
-def read_episode(path: Path) -> tuple[Layout, EpisodeTransitions]:
+def read_episode(bag: IndexedBag) -> tuple[Layout, EpisodeTransitions]:
     """The transitions of a bag, and the layout of the policy that acted in it.
 
     Raises:
-        FileNotFoundError: there is no bag.
         ValueError: why the bag cannot be used.
     """
-    with IndexedBag(path) as bag:
-        _require_ours(bag)
-        episode = _Episode(bag)
-        rows, dropped = episode.rows()
-        if not any(row.get("transition") for row in rows):
-            raise ValueError(f"no transition in it ({_listed(dropped) or 'the policy did not act'})")
-        columns = _columns(rows, episode.layout)
-        return episode.layout, EpisodeTransitions(columns, bag.contract, bag.file.parent.name, dropped)
+    _require_ours(bag)
+    episode = _Episode(bag)
+    rows, dropped = episode.rows()
+    if not any(row.get("transition") for row in rows):
+        raise ValueError(f"no transition in it ({_listed(dropped) or 'the policy did not act'})")
+    columns = _columns(rows, episode.layout)
+    return episode.layout, EpisodeTransitions(columns, bag.contract, bag.name, dropped)
 
 
 def _require_ours(bag: IndexedBag) -> None:

@@ -75,6 +75,11 @@ class IndexedBag:
         self._stream.close()
 
     @property
+    def name(self) -> str:
+        """The episode's id: name of the bag's folder."""
+        return self.file.parent.name
+
+    @property
     def counts(self) -> Mapping[str, int]:
         """Number of messages by topic."""
         statistics = self._summary.statistics

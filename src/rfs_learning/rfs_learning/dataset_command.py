@@ -1,0 +1,93 @@
+"""`./rfs dataset build|info|export`: from bags to transitions for offline RL, and on to other formats."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from rfs_learning.dataset_build import build, find_bags
+from rfs_learning.transitions import TransitionDataset
+
+SKIPPED = 3
+"""Exit code when some bags could not be used."""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Arguments of `./rfs dataset`."""
+    parser = argparse.ArgumentParser(prog="rfs dataset", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    make = commands.add_parser(
+        "build", help="bags to a dataset of transitions; run again, it goes on where it was interrupted"
+    )
+    make.add_argument("bags", nargs="+", type=Path, help="bags, or folders that hold some")
+    make.add_argument(
+        "-o", "--output", type=Path, required=True, help="dataset folder, e.g. runs/nudges.zarr"
+    )
+    info = commands.add_parser("info", help="what is in a dataset")
+    info.add_argument("dataset", type=Path)
+    info.add_argument("--json", metavar="FILE", type=Path, help="also write it as JSON")
+    export = commands.add_parser("export", help="write it in another project's format")
+    export.add_argument("dataset", type=Path)
+    export.add_argument("--format", choices=("lerobot",), required=True)
+    export.add_argument("-o", "--output", type=Path, required=True, help="folder that does not exist yet")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """0: done; 1: nothing usable; 3: done, but some bags were skipped."""
+    options, console = build_parser().parse_args(argv), Console()
+    try:
+        if options.command == "build":
+            return _build(options.bags, options.output, console)
+        if options.command == "info":
+            return _info(options.dataset, options.json, console)
+        return _export(options.dataset, options.output, console)
+    except (ValueError, OSError) as error:
+        print(f"rfs dataset {options.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; run the same command again to go on", file=sys.stderr)
+        return 130
+
+
+def _build(paths: Sequence[Path], output: Path, console: Console) -> int:
+    began = time.perf_counter()
+    result = build(find_bags(paths), output, console)
+    if result.dataset is None:
+        console.print("[red]no bag could be used, no dataset was written[/]")
+        return 1
+    added, known = f"{result.added} episodes added", f", {result.known} were in it" if result.known else ""
+    skipped = f", {len(result.skipped)} skipped" if result.skipped else ""
+    transitions, seconds = len(result.dataset.rows()), time.perf_counter() - began
+    line = f"{output}: {added}{known}{skipped}; {len(result.dataset)} episodes, {transitions} transitions"
+    console.print(f"{line}, {seconds:.1f} s", highlight=False, soft_wrap=True)
+    return SKIPPED if result.skipped else 0
+
+
+def _info(path: Path, file: Path | None, console: Console) -> int:
+    from rfs_learning.dataset_info import describe, show
+
+    description = describe(TransitionDataset.open(path))
+    show(description, console)
+    if file:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = file.with_name(f"{file.name}.tmp")
+        temporary.write_text(json.dumps(description, indent=2) + "\n")
+        temporary.replace(file)
+    return 0
+
+
+def _export(path: Path, output: Path, console: Console) -> int:
+    from rfs_learning.lerobot_export import export
+
+    counts = export(TransitionDataset.open(path), output, console)
+    console.print(f"{output}: {counts}", highlight=False, soft_wrap=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

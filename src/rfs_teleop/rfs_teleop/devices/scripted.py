@@ -37,7 +37,7 @@ class Scene:
 
 @dataclass
 class _Episode:
-    """What the operator keeps in mind: error of the eye (2,) and height of the object at rest, m; stamps, ns."""
+    """What the operator keeps in mind: error of the eye (2,), the resting object's height, m; stamps, ns."""
 
     rng: np.random.Generator
     eye: NDArray[np.float64]

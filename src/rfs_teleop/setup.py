@@ -15,6 +15,7 @@ setup(
         "console_scripts": [
             "correction_node = rfs_teleop.nodes.correction_node:main",
             "recorder_node = rfs_teleop.nodes.recorder_node:main",
+            "session_node = rfs_teleop.nodes.session_node:main",
             "episode_runner_node = rfs_teleop.nodes.episode_runner_node:main",
         ]
     },

@@ -23,7 +23,10 @@ class Command:
 COMMANDS = (
     Command("demo", "grasp trials with the real ROS 2 nodes: table, bags, report page", "rfs_bringup.demo"),
     Command("test", "the whole test suite", "rfs_bringup.checks", development=True),
-    Command("launch", "start a stack: ./rfs launch grasp [name:=value ...]", "rfs_bringup.launching"),
+    Command("launch", "start a stack: ./rfs launch grasp|collect [name:=value ...]", "rfs_bringup.launching"),
+    Command("bags report", "page and figures of a session, from its bags", "rfs_teleop.session_page"),
+    Command("bags", "recorded episodes: ./rfs bags info|check|recover|play", "rfs_teleop.bags_command"),
+    Command("dataset", "bags to datasets: ./rfs dataset build|info|export", "rfs_learning.dataset_command"),
     Command("demos", "record demonstrations of the scripted expert", "rfs_learning.demos"),
     Command("train flow", "train the flow policy on demonstrations", "rfs_learning.flow_training"),
     Command("evaluate", "success of a policy over seeds and objects", "rfs_learning.evaluation"),

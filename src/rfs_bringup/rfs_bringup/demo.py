@@ -17,7 +17,8 @@ from rich.console import Console
 from rich.status import Status
 
 from rfs_bringup import arguments, processes
-from rfs_bringup.stack import STACKS, NodeSpec
+from rfs_bringup.node_spec import NodeSpec
+from rfs_bringup.stack import STACKS
 
 
 @dataclass

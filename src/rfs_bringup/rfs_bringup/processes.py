@@ -24,7 +24,8 @@ from honcho.printer import Message, Printer
 from honcho.process import Popen, Process
 
 from rfs_bringup.arguments import Value
-from rfs_bringup.stack import NodeSpec, middleware_variables
+from rfs_bringup.node_spec import NodeSpec
+from rfs_bringup.stack import middleware_variables
 
 STOP_SECONDS = 3.0
 """Time a node has to stop by itself before it is killed; the whole stop stays under 5 s."""
@@ -61,6 +62,13 @@ class StackManager(Manager):
         super().__init__(printer)
         self._process_ctor = NodeProcess
         self._signal: signal.Signals | None = None
+        self._spare: set[str] = set()
+
+    def add_node(self, node: NodeSpec, line: list[str], env: dict[str, str]) -> None:
+        """One more node to start; unless it is essential, its end stops nothing."""
+        self.add_process(node.name, line, env=env)
+        if not node.essential:
+            self._spare.add(node.name)
 
     def _start(self) -> None:
         """honcho's own handlers print, which fails when the signal comes in the middle of a print."""
@@ -72,7 +80,16 @@ class StackManager(Manager):
         self._signal = signal.Signals(number)
 
     def _any_stopped(self) -> bool:
-        """Whether the loop, which asks this ten times a second, should stop everything."""
+        """Whether the loop, which asks this after each event, should stop everything."""
+        ended = {
+            name: entry["returncode"] for name, entry in self._processes.items() if "returncode" in entry
+        }
+        for name in ended.keys() & self._spare:
+            self._spare.discard(name)
+            del self._processes[name]
+            self.returncode = None
+            if self._signal is None:
+                self._system_print(f"{name} ended (rc={ended[name]}); the others go on without it\n")
         return self._signal is not None or super()._any_stopped()
 
     def terminate(self) -> None:
@@ -136,7 +153,7 @@ def run(
     variables: Mapping[str, str] | None = None,
     commands: Mapping[str, list[str]] | None = None,
 ) -> int:
-    """Run until the first node ends or a signal comes, then stop all; the exit status is that node's.
+    """Run until an essential node ends or a signal comes, then stop all; the exit status is that node's.
 
     SIGINT gives 130 and SIGTERM 143. Call from the main thread. Raises RuntimeError when another stack runs
     on this ROS domain. ``commands`` replaces how nodes are started, by node name.
@@ -146,7 +163,7 @@ def run(
     manager = StackManager(printer or Printer(sys.stdout))
     for node in nodes:
         line = (commands or {}).get(node.name) or command(node)
-        manager.add_process(node.name, line, env=environment)
+        manager.add_node(node, line, environment)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     with only_stack(environment.get("ROS_DOMAIN_ID", "0")):
         try:

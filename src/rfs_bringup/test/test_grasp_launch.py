@@ -14,7 +14,7 @@ pytest.importorskip("launch_testing", reason="launch_testing comes with a ROS 2 
 from launch import LaunchContext, LaunchDescription, LaunchService
 from launch.actions import IncludeLaunchDescription
 from launch.launch_description_sources import PythonLaunchDescriptionSource
-from rfs_bringup.stack import GRASP_ARGUMENTS
+from rfs_bringup.grasp_stack import GRASP_ARGUMENTS
 
 pytestmark = pytest.mark.ros
 HERE = Path(__file__).parent

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from rfs_bringup.stack import NodeSpec
+from rfs_bringup.node_spec import NodeSpec
 
 from rfs_bringup import processes
 
@@ -32,9 +32,9 @@ signal.pause()
 RUNNER = """
 import json, sys
 from rfs_bringup import processes
-from rfs_bringup.stack import NodeSpec
+from rfs_bringup.node_spec import NodeSpec
 scripts = json.loads(sys.argv[1])
-nodes = [NodeSpec(name, "no_package", "no_node") for name in scripts]
+nodes = [NodeSpec(name, "no_package", "no_node", essential=name != "spare") for name in scripts]
 commands = {name: [sys.executable, "-c", text] for name, text in scripts.items()}
 sys.exit(processes.run(nodes, commands=commands))
 """
@@ -95,6 +95,17 @@ def test_death_of_one_node_stops_all_with_its_exit_status(domain: str) -> None:
     assert "short" in text
     assert "bye" in text
     assert not any(map(is_alive, pids(text)))
+
+
+def test_without_a_node_that_is_not_essential_the_others_go_on(domain: str) -> None:
+    reader, writer = os.pipe()
+    waits = f"import os, sys; sys.exit(5 if os.read(os.open('/proc/{os.getpid()}/fd/{reader}', 0), 1) else 6)"
+    process = start({"steady": waits, "spare": "import sys; sys.exit(7)"}, domain)
+    text = read_until(process, lambda out: "the others go on without it" in out)
+    assert all(map(is_alive, pids(text)[:1]))
+    os.write(writer, b"x")
+    process.communicate(timeout=30)
+    assert process.returncode == 5
 
 
 def test_node_ended_by_a_signal_gives_a_shell_status(domain: str) -> None:

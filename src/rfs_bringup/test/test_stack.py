@@ -1,12 +1,16 @@
 """What runs, as data."""
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rfs_bringup.arguments import Argument
-from rfs_bringup.stack import GRASP_ARGUMENTS, STACKS, NodeSpec, grasp_nodes, middleware_variables
+from rfs_bringup.collect_stack import COLLECT_ARGUMENTS, collect_nodes
+from rfs_bringup.grasp_stack import GRASP_ARGUMENTS, grasp_nodes
+from rfs_bringup.node_spec import NodeSpec
+from rfs_bringup.stack import STACKS, middleware_variables
 
 from rfs_bringup import arguments
 
@@ -23,6 +27,53 @@ def test_arguments_choose_the_nodes() -> None:
     assert "bridge" not in nodes_for("sim:=none")
     assert list(nodes_for("sim:=none", "robot:=hardware")) == ["policy", "executor", "recorder"]
     assert "recorder" not in nodes_for("record:=false")
+
+
+def session_for(*typed: str) -> dict[str, NodeSpec]:
+    return {node.name: node for node in collect_nodes(arguments.parse(COLLECT_ARGUMENTS, typed))}
+
+
+def test_a_session_has_an_operator_and_a_viewer_that_may_die() -> None:
+    nodes = session_for()
+    assert list(nodes) == ["bridge", "policy", "executor", "correction", "recorder", "session", "viewer"]
+    assert [name for name, node in nodes.items() if not node.essential] == ["viewer"]
+    assert nodes["executor"].parameters["operator"] is True
+    assert nodes["session"].parameters["simulator"] is True
+    assert nodes["session"].parameters["attended"] is True
+    assert nodes["session"].parameters["session"]
+    assert session_for("device:=scripted")["session"].parameters["attended"] is False
+
+
+def test_on_hardware_nothing_is_simulated() -> None:
+    nodes = session_for("sim:=none", "robot:=hardware", "viewer:=false", "object:=my own cup")
+    assert list(nodes) == ["policy", "executor", "correction", "recorder", "session"]
+    assert nodes["session"].parameters["simulator"] is False
+
+
+def test_a_keyboard_needs_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    keyboard = session_for("device:=keyboard", "terminal:=/dev/pts/7")["correction"]
+    assert keyboard.parameters["terminal"] == "/dev/pts/7"
+    with open(os.devnull) as nothing:
+        monkeypatch.setattr("sys.stdin", nothing)
+        with pytest.raises(ValueError, match="terminal:=/dev/pts"):
+            session_for("device:=keyboard")
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ("device:=scripted sim:=none", "device:=scripted needs sim:=mujoco"),
+        ("sim_time:=lockstep sim:=none", "sim_time:=lockstep needs sim:=mujoco"),
+        ("robot:=hardware", "robot:=hardware needs sim:=none"),
+        ("sim_time:=lockstep episode_seconds:=20", "more than the 8 s"),
+        ("device:=mouse", "spacemouse, keyboard, gamepad, scripted"),
+        ("object:=teapot", "known objects: "),
+        ("session:=../x", "session:=../x cannot name a folder"),
+    ],
+)
+def test_a_bad_value_of_a_session_is_named(typed: str, says: str) -> None:
+    with pytest.raises((ValueError, FileNotFoundError), match=says):
+        session_for(*typed.split())
 
 
 def test_every_node_gets_the_same_time_and_rate() -> None:

@@ -1,0 +1,69 @@
+"""The grasp stack: automatic trials in simulation, or policy, executor and recorder beside drivers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rfs_bringup.arguments import Argument, Value, boolean
+from rfs_bringup.node_spec import NodeSpec, Stack
+from rfs_bringup.shared_arguments import (
+    BAGS,
+    OBJECT,
+    POLICY,
+    RATE,
+    ROBOT,
+    SEED,
+    SIM,
+    SIM_TIME,
+    check_objects,
+    check_shared,
+)
+
+GRASP_ARGUMENTS = (
+    SIM,
+    ROBOT,
+    POLICY,
+    OBJECT,
+    boolean("record", True, "Record each episode as one MCAP bag"),
+    BAGS,
+    SIM_TIME,
+    SEED,
+    Argument("trials", "0", "Episodes after which the stack stops; 0: until stopped", int, minimum=0),
+    RATE,
+)
+
+
+def grasp_nodes(values: Mapping[str, Value]) -> list[NodeSpec]:
+    """Nodes of the grasp stack. ValueError or FileNotFoundError for values that do not fit."""
+    _check(values)
+    common = {"sim_time": values["sim_time"], "rate": values["rate"]}
+    nodes = [
+        NodeSpec(
+            "policy",
+            "rfs_policy",
+            "policy_node",
+            common | {"policy": values["policy"], "seed": values["seed"]},
+        ),
+        NodeSpec("executor", "rfs_control", "executor_node", common),
+    ]
+    if values["sim"] == "mujoco":
+        first = str(values["object"]).split(",")[0]
+        bridge = common | {"object": first, "seed": values["seed"]}
+        nodes.insert(0, NodeSpec("bridge", "rfs_sim_bridge", "bridge_node", bridge))
+    if values["record"]:
+        nodes.append(NodeSpec("recorder", "rfs_teleop", "recorder_node", common | {"bags": values["bags"]}))
+    if values["sim"] == "mujoco":  # without a simulator a person resets the scene, engages and ends episodes
+        runner = {name: values[name] for name in ("object", "seed", "trials", "record")}
+        nodes.append(NodeSpec("runner", "rfs_teleop", "episode_runner_node", common | runner))
+    return nodes
+
+
+def _check(values: Mapping[str, Value]) -> None:
+    check_shared(values)
+    if values["sim"] == "none" and values["trials"]:
+        raise ValueError("trials:= needs sim:=mujoco: only a simulator resets its scene by itself")
+    if values["object"]:
+        check_objects(str(values["object"]).split(","))
+
+
+GRASP = Stack("grasp", "Grasp trials with a point-cloud flow policy", GRASP_ARGUMENTS, grasp_nodes)

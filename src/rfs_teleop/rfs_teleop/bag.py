@@ -1,18 +1,19 @@
 """Write an episode as a rosbag2 folder with one MCAP file: raw CDR messages, their definitions inside."""
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import IO, cast
 
-from mcap.writer import CompressionType, Writer
+from mcap.records import Channel, Schema
 
+from rfs_teleop.append_file import AppendFile
 from rfs_teleop.bag_metadata import BagMetadata, Topic
 from rfs_teleop.bag_repair import repair_file
 from rfs_teleop.definitions import Definition
+from rfs_teleop.mcap_chunk import ChunkBuilder
+from rfs_teleop.mcap_contents import Contents, beginning, declarations, ending, metadata_record
 
-_CHUNK_BYTES = 256 * 1024
+_CHUNK_BYTES = 1024 * 1024
 
 
 class BagError(OSError):
@@ -39,52 +40,60 @@ class BagWriter:
         ros_distro: str = "",
     ) -> None:
         folder.mkdir(parents=True)
-        topics = [topic.with_hash(definitions[topic.type].type_hash) for topic in topics]
         self.folder = folder
         self.error = ""
         self.written: Counter[str] = Counter()
-        self._unflushed: Counter[str] = Counter()
-        self._metadata = BagMetadata(f"{folder.name}_0.mcap", topics, custom=contract or {})
-        self._metadata.ros_distro = ros_distro
-        self._stream = _Stream(self.path)
-        self._mcap = Writer(
-            cast("IO[bytes]", self._stream), chunk_size=_CHUNK_BYTES, compression=CompressionType.ZSTD
-        )
-        self._mcap.start(profile="ros2", library="rfs_teleop")
-        self._mcap.add_metadata("rfs_episode", dict(self._metadata.custom))
-        self._channels = self._register(topics, definitions)
-        self.flush()
+        self._topics = [topic.with_hash(definitions[topic.type].type_hash) for topic in topics]
+        self._ros_distro = ros_distro
+        self._contents = Contents()
+        self._channels = {topic.name: number for number, topic in enumerate(self._topics, 1)}
+        self._chunk = ChunkBuilder()
+        self._file = AppendFile(self.path)
+        start = beginning()
+        self._contents.end = len(start)
+        self._append([start, metadata_record(self._contents, "rfs_episode", contract or {})])
+        self._declare(definitions)
 
     @property
     def path(self) -> Path:
         """The MCAP file."""
-        return self.folder / self._metadata.file
+        return self.folder / f"{self.folder.name}_0.mcap"
 
-    def _register(self, topics: list[Topic], definitions: Mapping[str, Definition]) -> dict[str, int]:
-        schemas = {
-            name: self._mcap.register_schema(name, "ros2msg", definitions[name].text.encode())
-            for name in dict.fromkeys(topic.type for topic in topics)
-        }
-        return {
-            topic.name: self._mcap.register_channel(
-                topic.name, "cdr", schemas[topic.type], topic.channel_metadata()
-            )
-            for topic in topics
-        }
+    def _declare(self, definitions: Mapping[str, Definition]) -> None:
+        """Schemas and channels come first, so that they are there wherever the file is cut off."""
+        contents = self._contents
+        for number, name in enumerate(dict.fromkeys(topic.type for topic in self._topics), 1):
+            text = definitions[name].text.encode()
+            contents.schemas[number] = Schema(data=text, encoding="ros2msg", id=number, name=name)
+        numbers = {schema.name: number for number, schema in contents.schemas.items()}
+        for topic in self._topics:
+            number = self._channels[topic.name]
+            metadata = topic.channel_metadata()
+            contents.channels[number] = Channel(number, topic.name, "cdr", metadata, numbers[topic.type])
+        self._append([declarations(contents)])
 
     def write(self, topic: str, data: bytes, log_time: int, publish_time: int | None = None) -> None:
         """Add one serialized (CDR) message; times in ns since the epoch.
 
         Raises:
             KeyError: a topic that the bag was not opened with.
-            BagError: an earlier flush failed.
+            BagError: the disk is full or gone, now or earlier; what was flushed before is intact.
         """
         self._require_writable()
-        sequence = self.written[topic] + self._unflushed[topic]
-        self._mcap.add_message(self._channels[topic], log_time, data, publish_time or log_time, sequence)
-        self._unflushed[topic] += 1
-        self._metadata.start = min(self._metadata.start or log_time, log_time)
-        self._metadata.end = max(self._metadata.end, log_time)
+        channel = self._channels[topic]
+        sequence = self._contents.counts[channel] + self._chunk.counts[channel]
+        self._chunk.add(channel, sequence, log_time, publish_time or log_time, data)
+        if self._chunk.size >= _CHUNK_BYTES:
+            self.flush()
+
+    def note(self, entries: Mapping[str, str]) -> None:
+        """Add entries to the contract that became known after the bag was opened.
+
+        Raises:
+            BagError: as `write`.
+        """
+        self._require_writable()
+        self._append([metadata_record(self._contents, "rfs_episode", entries)])
 
     def flush(self) -> None:
         """Hand everything to the operating system, in whole chunks.
@@ -93,17 +102,21 @@ class BagWriter:
             BagError: the disk is full or gone; what was flushed before is intact.
         """
         self._require_writable()
+        if self._chunk.counts:
+            chunk, self._chunk = self._chunk, ChunkBuilder()
+            self._append(chunk.seal(self._contents))
+            names = {number: name for name, number in self._channels.items()}
+            self.written.update({names[key]: count for key, count in chunk.counts.items()})
+
+    def _append(self, parts: list[bytes]) -> None:
         try:
-            self._mcap.flush()
+            self._file.append(parts)
         except OSError as error:
-            self._unflushed.clear()
             self.error = (
                 f"cannot write the bag {self.path} ({error.strerror}): free some space or give another "
                 "folder; what was recorded before is kept"
             )
             raise BagError(self.error) from error
-        self.written.update(self._unflushed)
-        self._unflushed.clear()
 
     def close(self, result: Mapping[str, str] | None = None) -> None:
         """Write the index, `result` (how the episode ended) and metadata.yaml.
@@ -117,64 +130,41 @@ class BagWriter:
         except OSError as error:
             self.error = self.error or f"cannot finish the bag {self.path} ({error.strerror})"
         finally:
-            self._stream.close()
+            self._file.close()
         if self.error:
             self._close_after_error(dict(result or {}))
 
     def _finish(self, result: Mapping[str, str]) -> None:
         self.flush()
-        self._complete_metadata(result)
-        self._mcap.add_metadata("rfs_result", dict(result))
-        self._mcap.add_metadata("rosbag2", {"serialized_metadata": self._metadata.serialized()})
-        self._mcap.finish()
-        self._stream.flush()
-        self._metadata.write(self.folder)
+        contents = self._contents
+        parts = [metadata_record(contents, "rfs_result", self._counted(result))]
+        metadata = self._metadata(contents)
+        parts.append(metadata_record(contents, "rosbag2", {"serialized_metadata": metadata.serialized()}))
+        self._append([*parts, ending(contents)])
+        metadata.write(self.folder)
 
-    def _complete_metadata(self, result: Mapping[str, str]) -> None:
-        self._metadata.counts = self.written
-        self._metadata.custom = {**self._metadata.custom, **result}
+    def _counted(self, result: Mapping[str, str]) -> dict[str, str]:
+        counts = {f"written {topic.name}": str(self.written[topic.name]) for topic in self._topics}
+        return {**result, **counts}
+
+    def _metadata(self, contents: Contents, result: Mapping[str, str] | None = None) -> BagMetadata:
+        return BagMetadata(
+            self.path.name,
+            self._topics,
+            contents.counts_by_topic(),
+            contents.start_time,
+            contents.end_time,
+            {**contents.texts(), **(result or {})},
+            self._ros_distro,
+        )
 
     def _close_after_error(self, result: Mapping[str, str]) -> None:
         """The index takes a few kB, which may be there where the next chunk had no room."""
-        self._complete_metadata(result)
         try:
-            repair_file(self.path)
-            self._metadata.write(self.folder)
+            self._metadata(repair_file(self.path), self._counted(result)).write(self.folder)
         except OSError as error:
             raise BagError(f"{self.error}; its index is missing: free some space and repair it") from error
 
     def _require_writable(self) -> None:
         if self.error:
             raise BagError(self.error)
-
-
-class _Stream:
-    """An append-only file that grows by whole flushes: one that fails is undone."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-        self._pending: list[bytes] = []
-        self._position = 0
-        self._flushed = 0
-
-    def write(self, data: bytes) -> int:
-        self._pending.append(data)
-        self._position += len(data)
-        return len(data)
-
-    def tell(self) -> int:
-        return self._position
-
-    def flush(self) -> None:
-        rest = memoryview(b"".join(self._pending))
-        self._pending.clear()
-        try:
-            while rest:
-                rest = rest[os.write(self._file, rest) :]
-        except OSError:
-            os.ftruncate(self._file, self._flushed)
-            raise
-        self._flushed = self._position
-
-    def close(self) -> None:
-        os.close(self._file)

@@ -3,31 +3,45 @@
 import re
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
 import yaml
 
-from rfs_teleop.bag import BagError, BagWriter
+from rfs_teleop.bag import BagWriter
 from rfs_teleop.bag_metadata import Topic
+from rfs_teleop.bag_queue import CAPACITY, BagQueue
 from rfs_teleop.bag_repair import repair, unfinished
 from rfs_teleop.definitions import Definition
+from rfs_teleop.lost_messages import LossCounter
+from rfs_teleop.regularity import Regularity
 
+_PATIENCE = 3.0  # s that a service call may wait for the disk
+_OWN = "/rfs/episode"  # the recorder itself says there that a new bag is open
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
+
+
+_Latched = dict[bytes, tuple[bytes, int]]  # newest message and its publish time by publisher
 
 
 @dataclass(frozen=True)
 class EpisodeSummary:
-    """How a recording ended. `problem` is empty when everything that was received is in the bag."""
+    """How a recording ended.
+
+    problem: empty when everything that was received is in the bag.
+    warnings: sentences about what did not come, or not regularly.
+    """
 
     id: str
     bag: Path
     topics: tuple[str, ...]
     received: tuple[int, ...]
     written: tuple[int, ...]
+    lost: tuple[int, ...] = ()
     problem: str = ""
+    warnings: tuple[str, ...] = ()
 
     @property
     def missing(self) -> list[str]:
@@ -48,6 +62,7 @@ class EpisodeRecorder:
         folder: where the bags go; made when the first episode begins.
         topics: what is recorded.
         definitions: by message type, for every type of `topics`.
+        capacity: bytes that may wait for the disk.
     """
 
     def __init__(
@@ -56,56 +71,89 @@ class EpisodeRecorder:
         topics: Sequence[Topic],
         definitions: Mapping[str, Definition],
         ros_distro: str = "",
+        capacity: int = CAPACITY,
     ) -> None:
         self.folder = folder
         self.topics = list(topics)
-        self.problem = ""
+        self.losses = LossCounter()
         self._definitions = definitions
         self._ros_distro = ros_distro
+        self._capacity = capacity
+        self._latched: dict[str, _Latched] = {
+            topic.name: {} for topic in topics if topic.latched and topic.name != _OWN
+        }
         self._bag: BagWriter | None = None
+        self._queue: BagQueue | None = None
         self._received: Counter[str] = Counter()
+        self._regularity = Regularity()
 
     @property
     def recording(self) -> str:
         """Id of the episode being recorded; empty between episodes."""
         return self._bag.folder.name if self._bag else ""
 
-    def start(self, episode_id: str, contract: Mapping[str, str]) -> Path:
-        """Open a bag.
+    @property
+    def problem(self) -> str:
+        """Why the running episode's bag takes nothing more; empty while it does."""
+        return self._queue.problem if self._queue else ""
+
+    @property
+    def lag(self) -> float:
+        """What a killed recorder would lose now, s."""
+        return self._queue.lag if self._queue else 0.0
+
+    def start(self, episode_id: str, contract: Mapping[str, str], session: str = "", now: int = 0) -> Path:
+        """Open a bag in the folder of a session, or in the common one; latched messages that came before are
+        in it, with the log time `now` (ns).
 
         Raises:
-            ValueError: an id that is no plain folder name, or another episode still being recorded.
-            FileExistsError: there is such a bag already.
-            OSError: the folder cannot be written.
+            ValueError: an episode is being recorded, or an id cannot name a folder.
+            FileExistsError: there is such a bag.
         """
+        if self._bag and not self.problem:
+            raise ValueError(f"'{self.recording}' is being recorded: stop it first")
         if self._bag:
-            raise ValueError(f"episode '{self.recording}' is being recorded: stop it first")
-        if not _SAFE_NAME.fullmatch(episode_id):
-            raise ValueError(f"'{episode_id}' cannot name a bag: use letters, digits, '.', '_' and '-'")
-        path = self.folder / episode_id
-        if path.exists():
-            raise FileExistsError(f"{path} exists already: choose another episode id or folder")
-        self._received.clear()
-        self.problem = ""
+            self.stop({"outcome": "unknown"})
+        path = self._path(episode_id, session)
         self._bag = BagWriter(path, self.topics, self._definitions, contract, self._ros_distro)
+        self._queue = BagQueue(self._bag, self._capacity)
+        self._received.clear()
+        self.losses.reset()
+        self._regularity = Regularity(realtime=contract.get("sim_time") != "lockstep")
+        for topic, publishers in self._latched.items():
+            for data, publish_time in publishers.values():
+                self._keep(topic, data, now or publish_time, publish_time)
         return path
 
-    def record(self, topic: str, data: bytes, log_time: int, publish_time: int | None = None) -> None:
-        """Take one serialized message; times in ns since the epoch. Between episodes it is not kept."""
-        if not self._bag:
-            return
-        self._received[topic] += 1
-        if not self.problem:
-            self._bag.write(topic, data, log_time, publish_time)
+    def _path(self, episode_id: str, session: str) -> Path:
+        for name in filter(None, [episode_id or "?", session]):
+            if not _SAFE_NAME.fullmatch(name):
+                raise ValueError(f"'{name}' cannot name a bag: use letters, digits, dot, dash and underscore")
+        path = self.folder / session / episode_id
+        if path.exists():
+            raise FileExistsError(f"{path} exists already: give another episode id or folder")
+        return path
 
-    def flush(self) -> None:
-        """Bring what came to disk. After a failure `problem` says what happened and nothing more is kept."""
-        if not self._bag or self.problem:
-            return
-        try:
-            self._bag.flush()
-        except BagError as error:
-            self.problem = str(error)
+    def record(
+        self, topic: str, data: bytes, log_time: int, publish_time: int | None = None, publisher: bytes = b""
+    ) -> None:
+        """Take one serialized message; times in ns since the epoch. Between episodes only the newest latched
+        message of each publisher is kept, for the start of the next bag."""
+        if topic in self._latched:
+            self._latched[topic][publisher] = (data, publish_time or log_time)
+        if self._bag:
+            self._keep(topic, data, log_time, publish_time or log_time)
+
+    def _keep(self, topic: str, data: bytes, log_time: int, publish_time: int) -> None:
+        assert self._queue is not None
+        self._received[topic] += 1
+        self._regularity.take(topic, log_time, data)
+        self._queue.put(topic, data, log_time, publish_time)
+
+    def note(self, entries: Mapping[str, str]) -> None:
+        """Add entries to the running episode's contract, at once."""
+        if self._queue:
+            self._queue.note(entries)
 
     def stop(self, result: Mapping[str, str], keep: bool = True) -> EpisodeSummary:
         """Close the bag; `keep=False` deletes it.
@@ -113,26 +161,48 @@ class EpisodeRecorder:
         Raises:
             ValueError: no episode is being recorded.
         """
-        if not self._bag:
+        if not self._bag or not self._queue:
             raise ValueError("no episode is being recorded: start one first")
-        bag, self._bag = self._bag, None
-        counts = {f"received {topic}": str(count) for topic, count in sorted(self._received.items())}
-        try:
-            bag.close({**result, **counts})
-        except BagError as error:
-            self.problem = str(error)
-        self.problem = self.problem or bag.error
+        bag, queue = self._bag, self._queue
+        self._bag = self._queue = None
+        lost, warnings = dict(self.losses.counts()), tuple(self._warnings())
+        done = queue.close({**result, **self._counts(lost), "warnings": "; ".join(warnings)}, _PATIENCE)
+        problem = queue.problem or bag.error
+        if not done:
+            problem = (
+                problem or f"the disk of {bag.folder} still writes after {_PATIENCE:g} s: it is too slow"
+            )
         if not keep:
             shutil.rmtree(bag.folder)
         names = tuple(topic.name for topic in self.topics)
-        received = tuple(self._received[name] for name in names)
-        written = tuple(bag.written[name] for name in names)
-        return EpisodeSummary(bag.folder.name, bag.folder, names, received, written, self.problem)
+        received, written, gone = (
+            [counts.get(n, 0) for n in names] for counts in (self._received, bag.written, lost)
+        )
+        return EpisodeSummary(
+            bag.folder.name,
+            bag.folder,
+            names,
+            tuple(received),
+            tuple(written),
+            tuple(gone),
+            problem,
+            warnings,
+        )
+
+    def _counts(self, lost: Mapping[str, int]) -> dict[str, str]:
+        counts = {f"received {name}": str(count) for name, count in sorted(self._received.items())}
+        return counts | {f"lost {name}": str(count) for name, count in sorted(lost.items())}
+
+    def _warnings(self) -> Iterator[str]:
+        for topic, count in self.losses.counts().items():
+            yield f"{topic} lost {count} of {count + self._received[topic]} messages on their way"
+        yield from self._regularity.problems()
 
 
 def repair_all(folder: Path) -> list[Path]:
-    """Repair the bags below `folder` whose recorder was killed; returns them."""
-    broken = [path for path in sorted(folder.glob("*")) if path.is_dir() and unfinished(path)]
+    """Repair the bags below `folder`, in sessions too, whose recorder was killed; returns them."""
+    folders = [path for pattern in ("*", "*/*") for path in sorted(folder.glob(pattern)) if path.is_dir()]
+    broken = [path for path in folders if unfinished(path)]
     for path in broken:
         repair(path)
     return broken

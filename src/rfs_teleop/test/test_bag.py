@@ -60,7 +60,9 @@ def test_round_trip(tmp_path_factory: pytest.TempPathFactory, sent: list[tuple[s
     write_bag(folder, sent).close({"outcome": "success"})
     assert read(folder) == sent
     assert read_with_rosbags(folder) == sent
-    assert Bag(folder).contract == {"object": "mug", "seed": "7", "outcome": "success"}
+    contract = Bag(folder).contract
+    assert {"object": "mug", "seed": "7", "outcome": "success"}.items() <= contract.items()
+    assert contract["written /a"] == str(sum(topic == "/a" for topic, _ in sent))
 
 
 def test_metadata_has_the_fields_of_rosbag2(tmp_path: Path) -> None:
@@ -73,7 +75,7 @@ def test_metadata_has_the_fields_of_rosbag2(tmp_path: Path) -> None:
     assert information["version"] == 9
     assert information["relative_file_paths"] == ["episode_0.mcap"]
     assert information["duration"]["nanoseconds"] == 2
-    assert information["custom_data"] == {"object": "mug", "seed": "7", "outcome": "failure"}
+    assert {"object": "mug", "seed": "7", "outcome": "failure"}.items() <= information["custom_data"].items()
     qos = topics[1]["topic_metadata"]["offered_qos_profiles"][0]
     assert qos["reliability"] == "best_effort"
 

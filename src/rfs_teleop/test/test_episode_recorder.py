@@ -17,7 +17,6 @@ def test_an_episode_with_counts_per_topic(recorder: EpisodeRecorder) -> None:
     recorder.record("/a", cdr("before the episode"), 1)
     bag = recorder.start("first", {"object": "mug"})
     recorder.record("/a", cdr("x"), 2)
-    recorder.flush()
     recorder.record("/b", cdr("y"), 3)
     summary = recorder.stop({"outcome": "success"})
     assert dict(zip(summary.topics, summary.received, strict=True)) == {"/a": 1, "/b": 1, "/quiet": 0}

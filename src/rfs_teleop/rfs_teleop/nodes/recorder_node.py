@@ -7,26 +7,25 @@ noted in the bag).
 import os
 import sys
 import time
-from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.serialization import deserialize_message
-from rclpy.subscription import Subscription
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from rfs_policy.diagnostics import Level, Status, to_message
 from rfs_policy.nodes.run import run
 
-from rfs_msgs.msg import EpisodeStatus, PolicyAction
+from rfs_msgs.msg import EpisodeStatus
 from rfs_msgs.srv import EndEpisode, StartEpisode
-from rfs_teleop.bag_metadata import Topic
+from rfs_teleop import episode_contract
 from rfs_teleop.definitions import definition
 from rfs_teleop.episode_recorder import EpisodeRecorder, EpisodeSummary, packaged_topics, repair_all
+from rfs_teleop.nodes.contract_notes import ContractNotes
+from rfs_teleop.nodes.topic_listener import Received, TopicListener
 
-_FLUSH_PERIOD = 0.25  # s: what a killed recorder loses at most
+_POLL_PERIOD = 0.01  # s
+_MATCHING = 2.0  # s that an episode's start may wait for publishers
+_BEHIND = 0.75  # s that the disk may be behind; a killed recorder would lose as much
 _NICENESS = 5
 _OUTCOMES = {
     EpisodeStatus.OUTCOME_UNKNOWN: "unknown",
@@ -37,86 +36,73 @@ _OUTCOMES = {
 
 
 class RecorderNode(Node):
-    """Moves raw messages from subscriptions into `EpisodeRecorder`."""
+    """Moves raw messages from the topics into `EpisodeRecorder`."""
 
     def __init__(self) -> None:
         super().__init__("recorder")
-        self._bags = Path(self.declare_parameter("bags", "runs/bags").value).expanduser().resolve()
+        bags = Path(self.declare_parameter("bags", "runs/bags").value).expanduser().resolve()
         self._sim_time = self.declare_parameter("sim_time", "realtime").value
         self._rate = self.declare_parameter("rate", 10.0).value
         topics = packaged_topics()
         definitions = {name: definition(name) for name in {topic.type for topic in topics}}
         distro = os.environ.get("ROS_DISTRO", "kilted")
-        self._recorder = EpisodeRecorder(self._bags, topics, definitions, distro)
-        self._lost: dict[str, int] = {}
+        self._recorder = EpisodeRecorder(bags, topics, definitions, distro)
+        self._contract = ContractNotes()
         self._status = EpisodeStatus()
-        self._policy_action: bytes | None = None
-        for path in repair_all(self._bags):
+        self._told_problem = ""
+        self._was_behind = False
+        for path in repair_all(bags):
             self.get_logger().warning(f"repaired the bag {path}, which an earlier recorder did not finish")
-        self._listeners = [self._listen(topic) for topic in topics]
+        self._topics = TopicListener(self, topics, self._sim_time == "lockstep", self._recorder.losses.report)
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._status_publisher = self.create_publisher(EpisodeStatus, "/rfs/episode", latched)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self.create_service(StartEpisode, "/rfs/episode/start", self._start)
         self.create_service(EndEpisode, "/rfs/episode/stop", self._stop)
-        self.create_timer(_FLUSH_PERIOD, self._flush)
+        self.create_timer(_POLL_PERIOD, self._poll)
         self.create_timer(1.0, self._diagnose)
         self._publish_status(EpisodeStatus.STATE_IDLE)
 
     # ---- topics ----
-    def _listen(self, topic: Topic) -> Subscription:
-        package, _, name = topic.type.split("/")
-        message_class = getattr(import_module(f"{package}.msg"), name)
-        reliable = topic.reliable or self._sim_time == "lockstep"
-        qos = QoSProfile(
-            depth=200,
-            reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
-            durability=DurabilityPolicy.TRANSIENT_LOCAL if topic.latched else DurabilityPolicy.VOLATILE,
+    def _poll(self) -> None:
+        for message in self._topics.poll():
+            self._keep(message)
+        if self._recorder.problem != self._told_problem:
+            self._tell_problem()
+
+    def _keep(self, message: Received) -> None:
+        if message.number >= 0:
+            self._recorder.losses.take(message.topic, message.publisher, message.number)
+        self._recorder.record(
+            message.topic, message.data, message.log_time, message.publish_time, message.publisher
         )
-        is_action = topic.type == "rfs_msgs/msg/PolicyAction"
+        news = self._contract.take(message.topic, message.data)
+        if news:
+            self._recorder.note(news)
 
-        def keep(data: bytes, info: dict[str, int]) -> None:
-            if is_action:
-                self._policy_action = data
-            self._recorder.record(topic.name, data, time.time_ns(), info["source_timestamp"])
-
-        def lose(event: object) -> None:
-            self._lost[topic.name] = self._lost.get(topic.name, 0) + getattr(event, "total_count_change", 0)
-
-        events = SubscriptionEventCallbacks(message_lost=lose)
-        return self.create_subscription(
-            message_class, topic.name, keep, qos, raw=True, event_callbacks=events
-        )
-
-    def _drain(self) -> None:
-        """Take what already arrived: an executor takes one message a topic and may get to a service first."""
-        for listener in self._listeners:
-            with listener.handle:
-                while (taken := listener.handle.take_message(listener.msg_type, True)) is not None:
-                    listener.callback(*taken)
+    def _tell_problem(self) -> None:
+        """The bag takes nothing more: everyone is told at once, so that nobody goes on in vain."""
+        self._told_problem = self._recorder.problem
+        if self._told_problem:
+            self.get_logger().error(f"recording stopped: {self._told_problem}")
+            self._publish_status(EpisodeStatus.STATE_ENDED)
+            self._diagnose()
 
     # ---- services ----
     def _start(self, request: StartEpisode.Request, response: StartEpisode.Response) -> StartEpisode.Response:
         episode = request.id or f"{time.strftime('%Y%m%d-%H%M%S')}-{request.object or 'episode'}"
-        contract = {
-            "object": request.object,
-            "seed": str(request.seed),
-            "operator": request.operator_name,
-            "rate_hz": str(self._rate),
-            "sim_time": self._sim_time,
-            "software": f"rfs_teleop {_software_version()}",
-        }
-        if self._recorder.recording == episode:  # asked again because the first answer was lost
+        if self._recorder.recording == episode and not self._recorder.problem:
+            # asked again because the first answer was lost
             response.success, response.id, response.bag = True, episode, self._status.bag
             return response
+        self._await_publishers()
         try:
-            bag = self._recorder.start(episode, contract)
+            contract = self._contract_of(request)
+            bag = self._recorder.start(episode, contract, request.session, time.time_ns())
         except (ValueError, OSError) as error:
             response.message = f"cannot record episode '{episode}': {error}"
             self.get_logger().error(response.message)
             return response
-        self._lost.clear()
-        self._policy_action = None
         self._status = EpisodeStatus(
             id=episode,
             object=request.object,
@@ -128,47 +114,62 @@ class RecorderNode(Node):
         response.success, response.id, response.bag = True, episode, str(bag)
         return response
 
+    def _await_publishers(self) -> None:
+        """An observation that comes right after the start must find its way."""
+        end = time.monotonic() + _MATCHING
+        while (unmatched := self._topics.unmatched()) and time.monotonic() < end:
+            self._poll()
+            time.sleep(_POLL_PERIOD)
+        self._poll()
+        if unmatched:
+            self.get_logger().error(
+                f"a publisher of {', '.join(unmatched)} does not reach the recorder: its messages will be "
+                "missing. Look at its QoS with 'ros2 topic info --verbose'"
+            )
+
+    def _contract_of(self, request: StartEpisode.Request) -> dict[str, str]:
+        return {
+            "object": request.object,
+            "seed": str(request.seed),
+            "operator": request.operator_name,
+            "session": request.session,
+            "rate_hz": str(self._rate),
+            "sim_time": self._sim_time,
+            "software": episode_contract.software(),
+            **episode_contract.limits_entries(),
+            **self._contract.begin(),
+        }
+
     def _stop(self, request: EndEpisode.Request, response: EndEpisode.Response) -> EndEpisode.Response:
-        self._drain()
+        self._poll()  # what came before the request is in the bag
         try:
             summary = self._end(request.outcome, request.notes)
         except (ValueError, OSError) as error:
             response.message = f"cannot end the episode: {error}"
             return response
         response.success = not summary.problem
-        response.message = summary.problem
+        response.message = "; ".join(filter(None, [summary.problem, *summary.warnings]))
         response.bag = str(summary.bag)
         response.topics = list(summary.topics)
         response.received, response.written = list(summary.received), list(summary.written)
+        response.lost = list(summary.lost)
         return response
 
     def _end(self, outcome: int, notes: str) -> EpisodeSummary:
-        result = {"outcome": _OUTCOMES.get(outcome, "unknown"), "notes": notes, **self._policy_contract()}
-        result.update({f"lost {topic}": str(count) for topic, count in self._lost.items()})
+        result = {"outcome": _OUTCOMES.get(outcome, "unknown"), "notes": notes}
+        told = self._told_problem
         summary = self._recorder.stop(result, keep=outcome != EpisodeStatus.OUTCOME_DISCARDED)
+        self._told_problem = ""
         self._status.outcome = outcome
         self._publish_status(EpisodeStatus.STATE_ENDED)
         total = f"{sum(summary.written)} of {sum(summary.received)} messages"
         silent = ", ".join(summary.missing)
         self.get_logger().info(f"{summary.bag}: {total}" + (f"; nothing on {silent}" if silent else ""))
-        if summary.problem:
-            self.get_logger().error(summary.problem)
+        for sentence in filter(None, ["" if told else summary.problem, *summary.warnings]):
+            self.get_logger().error(f"{summary.bag.name}: {sentence}")
         return summary
 
-    def _policy_contract(self) -> dict[str, str]:
-        """Layout and checkpoint as the newest PolicyAction names them."""
-        if self._policy_action is None:
-            return {}
-        action = deserialize_message(self._policy_action, PolicyAction)
-        return {"layout": action.layout, "checkpoint": action.checkpoint, "horizon": str(action.horizon)}
-
-    # ---- timers ----
-    def _flush(self) -> None:
-        before = self._recorder.problem
-        self._recorder.flush()
-        if self._recorder.problem and not before:
-            self.get_logger().error(f"recording stopped: {self._recorder.problem}")
-
+    # ---- what others are told ----
     def _publish_status(self, state: int) -> None:
         self._status.header.stamp = self.get_clock().now().to_msg()
         self._status.state = state
@@ -176,26 +177,23 @@ class RecorderNode(Node):
             self._status_publisher.publish(self._status)
 
     def _diagnose(self) -> None:
-        problem = self._recorder.problem
-        status = Status(
-            "recorder",
-            Level.ERROR if problem else Level.OK,
-            problem or ("recording" if self._recorder.recording else "idle"),
-            {"episode": self._recorder.recording, **{f"lost {k}": v for k, v in self._lost.items()}},
-        )
-        self._diagnostics.publish(to_message(self.get_clock().now().to_msg(), [status]))
+        lag, problem = self._recorder.lag, self._recorder.problem
+        behind = lag > _BEHIND and not problem
+        if behind and not self._was_behind:
+            self.get_logger().warning(f"the disk is {lag:.1f} s behind; a recorder killed now would lose as much")
+        self._was_behind = behind
+        level = Level.ERROR if problem else Level.WARN if behind else Level.OK
+        text = problem or ("the disk is behind" if behind else "")
+        text = text or ("recording" if self._recorder.recording else "idle")
+        lost = {f"lost {topic}": count for topic, count in self._recorder.losses.counts().items()}
+        values = {"episode": self._recorder.recording, "lag": lag, **lost}
+        stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(to_message(stamp, [Status("recorder", level, text, values)]))
 
     def finish(self) -> None:
         """Close a bag that is still open when the node ends."""
         if self._recorder.recording:
             self._end(EpisodeStatus.OUTCOME_UNKNOWN, "the recorder was stopped during the episode")
-
-
-def _software_version() -> str:
-    try:
-        return version("rfs_teleop")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 def main() -> int:

@@ -1,0 +1,45 @@
+"""A file that only grows, by whole appends: one that fails leaves no trace."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+_PARTS = 512  # how many buffers one system call takes (IOV_MAX is 1024)
+
+
+class AppendFile:
+    """A new file. `size` is what is in it.
+
+    Raises:
+        FileExistsError: the file exists.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.size = 0
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+
+    def append(self, parts: Sequence[bytes]) -> None:
+        """Hand all parts to the operating system, which keeps them when this process is killed.
+
+        Raises:
+            OSError: the disk is full or gone; the file is as it was before.
+        """
+        try:
+            for first in range(0, len(parts), _PARTS):
+                self._write([memoryview(part) for part in parts[first : first + _PARTS]])
+        except OSError:
+            os.ftruncate(self._file, self.size)
+            raise
+        self.size += sum(map(len, parts))
+
+    def _write(self, parts: list[memoryview]) -> None:
+        written = os.writev(self._file, parts)
+        for part in parts:
+            rest = part[min(written, len(part)) :]
+            written -= len(part) - len(rest)
+            while rest:
+                rest = rest[os.write(self._file, rest) :]
+
+    def close(self) -> None:
+        """Nothing more can be appended."""
+        os.close(self._file)

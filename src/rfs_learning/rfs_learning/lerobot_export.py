@@ -5,11 +5,13 @@
     meta/episodes/chunk-000/file-000.parquet    where each episode lies, its object, outcome and statistics
 
 LeRobot takes the frames of an episode to be 1 / fps apart, so each unbroken chain of transitions becomes an
-episode of its own; the measured stamps are kept beside. It has no type for point clouds: they are
-an array feature of shape (points, 3), which its loader gives back as a tensor of that shape.
+episode of its own; the measured stamps are kept beside. It has no type for point clouds, and its tools that
+rewrite datasets fail on features of two dimensions: so a cloud is one list of points * 3 numbers (x, y, z of
+the first point, then of the second), and the noise one of H * D.
 """
 
 import json
+import math
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -53,7 +55,7 @@ def features(dataset: TransitionDataset) -> dict[str, dict[str, Any]]:
     described = {}
     for name, source in _COPIED.items():
         array = dataset.array(source)
-        shape = list(array.shape[1:]) or [1]
+        shape = [math.prod(array.shape[1:])]
         described[name] = {"dtype": array.dtype.name, "shape": shape, "names": _names(source, dataset.layout)}
     own = {"timestamp": "float32"} | dict.fromkeys(
         ("frame_index", "episode_index", "index", "task_index"), "int64"
@@ -171,15 +173,9 @@ def _add(output: _Output, dataset: TransitionDataset, index: int, rows: slice) -
 
 
 def _as_arrow(values: NDArray) -> pa.Array:
-    """Rows as scalars, as lists of fixed size, or as lists of lists, as Hugging Face's `datasets` does."""
+    """Rows as scalars, or as lists of fixed size."""
     flat = pa.array(np.ascontiguousarray(values).reshape(-1))
-    if values.ndim == 1:
-        return flat
-    for size in reversed(values.shape[2:]):
-        flat = pa.ListArray.from_arrays(np.arange(0, len(flat) + 1, size, dtype=np.int32), flat)
-    if values.ndim == 2:
-        return pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
-    return pa.ListArray.from_arrays(np.arange(0, len(flat) + 1, values.shape[1], dtype=np.int32), flat)
+    return flat if values.ndim == 1 else pa.FixedSizeListArray.from_arrays(flat, math.prod(values.shape[1:]))
 
 
 def _write_meta(output: _Output, fps: int) -> None:

@@ -11,18 +11,16 @@ Stats = dict[str, NDArray]
 
 
 def episode_stats(values: NDArray) -> Stats:
-    """Statistics of one feature (n, ...) of an episode with n frames.
+    """Statistics of one feature (n, ...) of an episode with n frames: of each of its numbers, in one list.
 
-    Each number of a vector has its own. Points of a cloud (n, points, 3) have no order, so all of them share
-    one for each axis, of shape (1, 3), which broadcasts.
+    Points of a cloud (n, points, 3) have no order, so all of them have those of their axis.
     """
-    count = len(values)
-    samples = np.asarray(values, np.float64)
-    samples = samples.reshape(-1, 3) if samples.ndim == 3 and samples.shape[2] == 3 else samples
-    shape = (1, 3) if np.ndim(values) == 3 and values.shape[2] == 3 else samples.shape[1:] or (1,)
+    count, samples = len(values), np.asarray(values, np.float64)
+    points = values.shape[1] if values.ndim == 3 and values.shape[2] == 3 else 1
+    samples = samples.reshape(count * points, -1)
     parts = {"min": samples.min(0), "max": samples.max(0), "mean": samples.mean(0), "std": samples.std(0)}
     parts.update(zip(QUANTILES, np.quantile(samples, list(QUANTILES.values()), axis=0), strict=True))
-    return {**{name: part.reshape(shape) for name, part in parts.items()}, "count": np.array([count])}
+    return {**{name: np.tile(part, points) for name, part in parts.items()}, "count": np.array([count])}
 
 
 def combined(parts: Sequence[Stats]) -> Stats:

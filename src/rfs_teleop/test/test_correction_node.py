@@ -93,14 +93,14 @@ class Rig:
         self.wait(answers)
         return answers()[0]
 
-    def show(self, stamp: int, offset: tuple[float, float], arm: np.ndarray = LOW_ARM) -> None:
+    def show(self, stamp: int, offset: tuple[float, float], height: float = 0.03) -> None:
         """A scene with the object beside the palm, by an offset (m) in the base frame."""
-        joints = np.concatenate([arm, np.zeros(16)])
-        palm = forward(arm[None])[0][0]
+        joints = np.concatenate([LOW_ARM, np.zeros(16)])
+        palm = forward(LOW_ARM[None])[0][0]
         state = JointState(name=JOINTS, position=joints.tolist())
         pose = PoseStamped()
         pose.pose.position.x, pose.pose.position.y = palm[0] + offset[0], palm[1] + offset[1]
-        pose.pose.position.z = 0.03
+        pose.pose.position.z = height
         state.header.stamp = pose.header.stamp = time_message(stamp)
         self.joints.publish(state)
         self.object.publish(pose)
@@ -133,7 +133,7 @@ def rig() -> Iterator[Callable[..., Rig]]:
 
 
 def test_the_scripted_operator_pushes_to_the_object_and_answers_each_observation_once(rig):
-    node = rig(device="scripted", sim_time="lockstep")
+    node = rig(device="scripted", sim_time="lockstep", seed=1)
     node.ready()
     assert "sim/object_pose" in node.corrections[-1].problem
     node.wait(node.joints.get_subscription_count)
@@ -179,11 +179,8 @@ def test_the_scripted_operator_begins_episodes_and_calls_a_success(rig):
     assert node.commands[0].source == "scripted"
     node.be(SessionStatus.STATE_RUNNING)
     node.wait(node.object.get_subscription_count)
-    node.show(1, (0.0, 0.0))
-    pose = PoseStamped()
-    for tick in range(11):
-        pose.pose.position.z = 0.03 if tick == 0 else 0.30
-        node.object.publish(pose)
+    for tick in range(12):
+        node.show((1000 + tick) * STEP, (0.0, 0.0), height=0.03 if tick < 2 else 0.30)
         node.act((1000 + tick) * STEP)
     node.wait(lambda: node.commands[-1].command == OperatorCommand.Request.SUCCESS)
 

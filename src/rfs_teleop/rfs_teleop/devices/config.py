@@ -106,6 +106,14 @@ def choice(value: Any, choices: tuple[str, ...], what: str) -> str:
     return str(value)
 
 
+def words(value: Any, what: str) -> list[str]:
+    """A word, or a list of words; ConfigError for anything else."""
+    found = value if isinstance(value, list) else [value]
+    if not found or not all(isinstance(word, str) and word for word in found):
+        raise ConfigError(f"{what}: a word or a list of words is needed, got {value!r}")
+    return found
+
+
 def _residual(value: Any, what: str) -> dict[str, AxisUse]:
     uses = {}
     for target, use in mapping(value, what).items():
@@ -133,18 +141,11 @@ def _binding(value: Any, what: str) -> Binding:
             f"{what} must have one of {', '.join(GESTURES)}, a command and perhaps when: {entry}"
         )
     gesture = gestures[0]
-    buttons = _words(entry[gesture], what)
+    buttons = words(entry[gesture], what)
     if gesture != "press" and len(buttons) != 1:
         raise ConfigError(f"{what}: only press takes several buttons")
-    states = _words(entry["when"], what) if "when" in entry else []
+    states = words(entry["when"], what) if "when" in entry else []
     checked = frozenset(choice(state, STATES, f"when of {what}") for state in states)
     return Binding(
         gesture, frozenset(buttons), choice(entry["command"], COMMANDS, f"command of {what}"), checked
     )
-
-
-def _words(value: Any, what: str) -> list[str]:
-    words = value if isinstance(value, list) else [value]
-    if not words or not all(isinstance(word, str) and word for word in words):
-        raise ConfigError(f"{what}: buttons and states are words or lists of words, got {value!r}")
-    return words

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from rfs_teleop.devices.config import DeviceConfig
 from rfs_teleop.devices.device import ThreadedDevice
+from rfs_teleop.devices.gamepad import Gamepad
+from rfs_teleop.devices.keyboard import Keyboard
 from rfs_teleop.devices.spacemouse import SpaceMouse
 
 
@@ -19,6 +21,12 @@ def open_device(loaded: DeviceConfig, on_change: Callable[[], None], terminal: s
         ValueError: its settings are wrong.
         OSError: this machine lacks something that no waiting brings; the text says what to do.
     """
-    device = SpaceMouse(loaded, on_change)
+    device = _made(loaded, on_change, terminal)
     device.start()
     return device
+
+
+def _made(loaded: DeviceConfig, on_change: Callable[[], None], terminal: str) -> ThreadedDevice:
+    if loaded.device == "keyboard":
+        return Keyboard(loaded, on_change, terminal)
+    return Gamepad(loaded, on_change) if loaded.device == "gamepad" else SpaceMouse(loaded, on_change)

@@ -1,0 +1,158 @@
+"""The keyboard on a real pseudo-terminal."""
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+import termios
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from rfs_teleop.devices.config import ConfigError, DeviceConfig
+from rfs_teleop.devices.keyboard import HeldKeys, Keyboard
+from rfs_teleop.devices.terminal import key_names
+
+PATIENCE = 10.0
+_HOLD_TERMINAL = """
+import sys, time
+from rfs_teleop.devices.config import DeviceConfig
+from rfs_teleop.devices.keyboard import Keyboard
+keyboard = Keyboard(DeviceConfig.load("keyboard"), lambda: None, sys.argv[1])
+keyboard.start()
+while keyboard.reading.problem:
+    time.sleep(0.01)
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+def wait(done: Callable[[], object]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not done():
+        assert time.monotonic() < end, "nothing came"
+        time.sleep(0.002)
+
+
+@pytest.fixture
+def terminal() -> Iterator[tuple[int, str]]:
+    """The end of a terminal at which a person types, and the path of the other one."""
+    person, line = pty.openpty()
+    yield person, os.ttyname(line)
+    os.close(person)
+    os.close(line)
+
+
+@pytest.fixture
+def keyboard(terminal) -> Iterator[Keyboard]:
+    opened = Keyboard(DeviceConfig.load("keyboard"), threading.Event().set, terminal[1])
+    opened.start()
+    wait(lambda: not opened.reading.problem)
+    yield opened
+    opened.close()
+
+
+def modes(path: str) -> list:
+    file = os.open(path, os.O_RDWR | os.O_NOCTTY)
+    try:
+        return termios.tcgetattr(file)
+    finally:
+        os.close(file)
+
+
+def test_keys_deflect_and_are_let_go(keyboard, terminal):
+    os.write(terminal[0], b"w")
+    wait(lambda: np.allclose(keyboard.reading.axes, [0.8, 0, 0, 0, 0, 0]))
+    wait(lambda: not keyboard.reading.axes.any())  # nothing repeats it
+
+
+def test_arrows_and_capital_letters(keyboard, terminal):
+    os.write(terminal[0], b"\x1b[DE")
+    wait(lambda: np.allclose(keyboard.reading.axes, [0, 0.8, 0, 0, 0.8, 0]))
+
+
+def test_other_keys_are_buttons(keyboard, terminal):
+    os.write(terminal[0], b" ")
+    seen: list = []
+    wait(lambda: seen.extend(keyboard.changes()) or len(seen) >= 2)
+    assert [buttons for _, buttons in seen] == [frozenset({"space"}), frozenset()]
+    assert not keyboard.reading.axes.any()
+
+
+def test_a_held_key_stays_and_ends_soon_after_its_last_repetition():
+    keys = HeldKeys(0.5, 0.15)
+    keys.type("w", 0.0)
+    assert keys.at(0.45) == {"w"}
+    for at in np.arange(0.48, 2.0, 0.04):
+        keys.type("w", float(at))
+        assert keys.at(float(at) + 0.1) == {"w"}
+    assert keys.at(2.2) == frozenset()
+    keys.type("w", 3.0)
+    assert keys.at(3.4) == {"w"}
+
+
+def test_names_of_keys():
+    assert key_names(b"wW\x1b\r\x7f\x1b[A\x1bOB\x1b[5~\x1b[3~ \xc3\x01") == [
+        *("w", "w", "escape", "enter", "backspace", "up", "down", "pageup", "delete", "space")
+    ]
+
+
+def test_no_echo_meanwhile_and_the_terminal_is_as_before_afterwards(terminal):
+    before = modes(terminal[1])
+    keyboard = Keyboard(DeviceConfig.load("keyboard"), lambda: None, terminal[1])
+    keyboard.start()
+    wait(lambda: not keyboard.reading.problem)
+    assert not modes(terminal[1])[3] & (termios.ECHO | termios.ICANON)
+    assert modes(terminal[1])[3] & termios.ISIG  # Ctrl-C still interrupts
+    keyboard.close()
+    assert modes(terminal[1]) == before
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGHUP"])
+def test_the_terminal_is_as_before_after_a_signal(terminal, name):
+    before = modes(terminal[1])
+    command = [sys.executable, "-c", _SIGTERM_ENDS + _HOLD_TERMINAL, terminal[1]]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert process.stdout.readline() == "ready\n"
+    assert modes(terminal[1]) != before
+    process.send_signal(getattr(signal, name))
+    process.wait(PATIENCE)
+    process.stdout.close()
+    assert modes(terminal[1]) == before
+
+
+_SIGTERM_ENDS = "import signal, sys\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(0))\n"
+"""As rclpy does it in a node."""
+
+
+def test_a_path_that_is_no_terminal_says_what_to_do(tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    for path, reason in ((str(file), "is not a terminal"), ("/dev/pts/none", "cannot be opened")):
+        keyboard = Keyboard(DeviceConfig.load("keyboard"), lambda: None, path)
+        keyboard.start()
+        wait(lambda reason=reason, keyboard=keyboard: reason in keyboard.reading.problem)
+        assert "tty; sleep infinity" in keyboard.reading.problem
+        keyboard.close()
+
+
+def test_a_closed_terminal_is_a_problem():
+    person, line = pty.openpty()
+    path = os.ttyname(line)
+    keyboard = Keyboard(DeviceConfig.load("keyboard"), lambda: None, path)
+    keyboard.start()
+    wait(lambda: not keyboard.reading.problem)
+    os.close(line)
+    os.close(person)
+    wait(lambda: path in keyboard.reading.problem)
+    keyboard.close()
+
+
+def test_wrong_settings_are_named():
+    loaded = DeviceConfig.load("keyboard")
+    loaded.settings["axes"] = {"forward": {"plus": ["w"], "minus": ["s"]}}
+    with pytest.raises(ConfigError, match="one of x, y, z, roll, pitch, yaw; got 'forward'"):
+        Keyboard(loaded, lambda: None)

@@ -69,26 +69,26 @@ class Page:
     def _add_sight(self) -> None:
         gui = self._client.gui
         side = gui.add_panel()
-        with side.add_tab("Camera and correction", viser.Icon.CAMERA):
+        with side.add_tab("Watch", viser.Icon.CAMERA):
             self._image = gui.add_image(np.full((120, 160, 3), 40, np.uint8), jpeg_quality=80)
             self._mark = gui.add_button("Show the object to the tracker", icon=viser.Icon.CLICK)
             self._mark.on_click(lambda _: self._on_mark())
             self._residual = gui.add_html(panel.residual([], self._bounds))
             self._reward = self._add_plot("Reward", "#f0a30a")
-            self._period = self._add_plot("Time between ticks, ms", "#3fb950")
+            self._period = self._add_plot("Time between ticks, ms", "#3fb950", range=(0.0, 250.0))
         side.dock_right()
         side.set_width(340)
 
-    def _add_plot(self, title: str, color: str) -> Any:
+    def _add_plot(self, title: str, color: str, **y: Any) -> Any:
         series = viser.uplot.Series
         axis = viser.uplot.Axis(
-            stroke="#9aa4b2", size=34, grid={"stroke": "#8883"}, ticks={"stroke": "#8883"}
+            stroke="#9aa4b2", size=46, grid={"stroke": "#8883"}, ticks={"stroke": "#8883"}
         )
         return self._client.gui.add_uplot(
             Trace().data(0.0),
             (series(label="s"), series(label=title, stroke=color, width=1.5)),
             title=title,
-            scales={"x": viser.uplot.Scale(time=False, range=(-SPAN, 0.0))},
+            scales={"x": viser.uplot.Scale(time=False, range=(-SPAN, 0.0)), "y": viser.uplot.Scale(**y)},
             axes=(axis, axis),
             legend=viser.uplot.Legend(show=False),
             height=130,

@@ -37,8 +37,10 @@ _STYLE = """<style>
 .rfs text{fill:currentColor;font-size:10px}
 img[src^="blob:"]{width:100%;border-radius:4px}
 #STOP{height:4.6rem!important}
-#STOP .mantine-Button-label{font-size:2rem;font-weight:800;letter-spacing:.12em}
-BUTTONS{height:2.4rem!important}
+#STOP *{font-size:2.2rem!important;font-weight:800!important;letter-spacing:.12em;color:#fff!important;
+  line-height:1.2!important}
+BUTTONS{height:2.4rem!important;font-size:.95rem!important}
+:is(BUTTONS):not(:disabled){color:#fff!important}
 </style>"""
 
 
@@ -94,8 +96,8 @@ def residual(values: Sequence[float], bounds: ResidualBounds) -> str:
     fingers = [_finger(joint, numbers[6 + joint], bounds.finger) for joint in range(16)]
     head = (
         '<b>Your correction</b> <span class="rfs-dim">'
-        f"palm {1e3 * length:.1f} of {1e3 * bounds.translation:g} mm, "
-        f"fingers up to {max(map(abs, numbers[6:])):.3f} of {bounds.finger:g} rad</span>"
+        f"palm {1e3 * length:.1f} of {1e3 * bounds.translation:g} mm · "
+        f"fingers {max(map(abs, numbers[6:])):.3f} of {bounds.finger:g} rad</span>"
     )
     drawing = "".join([*rows, *fingers, *_finger_names()])
     return f'<div class="rfs">{head}<svg viewBox="0 0 320 142">{drawing}</svg></div>'

@@ -65,7 +65,7 @@ def _joined(meshes: list[trimesh.Trimesh]) -> tuple[NDArray[np.float32], NDArray
 
 def _mesh(model: mujoco.MjModel, index: int) -> trimesh.Trimesh:
     """A geom's surface in its link's frame."""
-    kind, size = model.geom_type[index], model.geom_size[index]
+    kind, size = _Geom(model.geom_type[index]), model.geom_size[index]
     if kind == _Geom.mjGEOM_MESH:
         mesh = _visual_mesh(model, model.geom_dataid[index])
     elif kind == _Geom.mjGEOM_BOX:
@@ -75,7 +75,7 @@ def _mesh(model: mujoco.MjModel, index: int) -> trimesh.Trimesh:
     elif kind in (_Geom.mjGEOM_CAPSULE, _Geom.mjGEOM_SPHERE):
         mesh = _capsule(size[0], size[1] if kind == _Geom.mjGEOM_CAPSULE else 0.0)
     else:
-        raise ValueError(f"the robot's geom {index} is of type {_Geom(kind).name}, which cannot be drawn")
+        raise ValueError(f"the robot's geom {index} is of type {kind.name}, which cannot be drawn")
     placement = np.eye(4)
     mujoco.mju_quat2Mat(rotation := np.empty(9), model.geom_quat[index])
     placement[:3, :3], placement[:3, 3] = rotation.reshape(3, 3), model.geom_pos[index]

@@ -13,10 +13,10 @@ from rfs_viewer.view import Array, CameraModel, View
 
 _TABLE_CENTER, _TABLE_SIZE = (0.55, 0.0, -0.02), (0.80, 1.10, 0.04)  # m, top at z = 0
 _MOST_POINTS = 20_000
-_HEIGHTS = np.array([0.0, 0.12, 0.30])  # m, with a color each
-_HEIGHT_COLORS = np.array([[40, 110, 230], [25, 190, 150], [250, 190, 40]], float)
+_HEIGHTS = np.array([0.0, 0.12, 0.25, 0.45])  # m, with a color each
+_HEIGHT_COLORS = np.array([[60, 90, 240], [20, 180, 190], [120, 210, 60], [250, 180, 40]], float)
 _PLANE = 0.1  # m in front of the camera, where its picture is hung up to be clicked
-_OPENING = {"position": (1.35, 0.95, 0.75), "look_at": (0.40, 0.0, 0.22)}
+_OPENING = {"position": (1.85, 1.20, 1.05), "look_at": (0.38, 0.02, 0.21)}
 
 
 class Scene:
@@ -44,8 +44,18 @@ class Scene:
 
     def _add_surroundings(self) -> None:
         scene, camera = self._client.scene, self._client.camera
-        scene.add_box("/table", color=(176, 168, 156), dimensions=_TABLE_SIZE, position=_TABLE_CENTER)
-        scene.add_grid("/floor", 3.0, 3.0, cell_size=0.1, section_size=0.5, position=(0.5, 0.0, -0.041))
+        scene.configure_default_lights(cast_shadow=False)  # the operator's machine may draw without a GPU
+        scene.add_box("/table", color=(120, 112, 100), dimensions=_TABLE_SIZE, position=_TABLE_CENTER)
+        scene.add_grid(
+            "/floor",
+            3.0,
+            3.0,
+            cell_size=0.1,
+            section_size=0.5,
+            cell_color=(60, 66, 74),
+            section_color=(84, 92, 102),
+            position=(0.5, 0.0, -0.041),
+        )
         camera.position, camera.look_at = _OPENING["position"], _OPENING["look_at"]
         camera.fov = 0.72
 

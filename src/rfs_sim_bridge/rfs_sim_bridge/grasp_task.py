@@ -142,11 +142,14 @@ class GraspTask:
             np.arange(self._substep + 1, self._substep + substeps + 1) / self.config.substeps, 1.0
         )
         span = self._targets - self._start_targets
-        targets = self._start_targets[:, None] + fraction[:, None] * span[:, None]
+        self.drive(self._start_targets[:, None] + fraction[:, None] * span[:, None])
+
+    def drive(self, targets: Array) -> None:
+        """Simulate as many physics steps as there are joint targets (n, substeps, 23), rad."""
         pulse = self._pulses()
         self.engine.step(targets, np.broadcast_to(pulse[:, None], targets.shape))
-        self._substep += substeps
-        self._ticks += substeps
+        self._substep += targets.shape[1]
+        self._ticks += targets.shape[1]
 
     def finish_step(self) -> None:
         """Close the control period: count it and judge success."""
@@ -165,6 +168,11 @@ class GraspTask:
         return np.where((self.steps <= last)[:, None], pulses, 0.0)
 
     # ---- quantities ----
+    @property
+    def joint_targets(self) -> Array:
+        """(n, 23) where the last command leads to, rad."""
+        return self._targets
+
     @property
     def joint_positions(self) -> Array:
         """(n, 23) measured, rad."""

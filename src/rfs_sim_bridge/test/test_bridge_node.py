@@ -16,15 +16,17 @@ pytest.importorskip("rfs_msgs.msg")
 pytestmark = pytest.mark.ros
 
 from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
-from geometry_msgs.msg import PoseStamped  # noqa: E402
+from geometry_msgs.msg import PoseStamped, TransformStamped  # noqa: E402
 from rclpy.context import Context  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.node import Node  # noqa: E402
-from rclpy.qos import QoSProfile, ReliabilityPolicy  # noqa: E402
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy  # noqa: E402
 from rfs_description.robot import BASE_FRAME, HAND_JOINTS, JOINTS  # noqa: E402
 from rfs_policy.nodes import stamps  # noqa: E402
+from rfs_sim_bridge.camera import take_picture  # noqa: E402
 from rfs_sim_bridge.grasp_task import GraspTask  # noqa: E402
 from rfs_sim_bridge.nodes import messages  # noqa: E402
+from rfs_sim_bridge.pictures import OBJECT, Camera  # noqa: E402
 from scipy.spatial.transform import Rotation  # noqa: E402
 from sensor_msgs.msg import JointState, PointCloud2  # noqa: E402
 
@@ -55,6 +57,7 @@ class Rig:
         self.node.create_subscription(PointCloud2, "/camera/points", self._keep(self.clouds), camera)
         self.node.create_subscription(GraspReward, "/rfs/reward", self._keep(self.rewards), 100)
         self.complaint = ""
+        self.figures: dict[str, str] = {}
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self._hear, 10)
         self.arm = self.node.create_publisher(PoseStamped, "/arm/target_pose", 10)
         self.hand = self.node.create_publisher(JointState, "/hand/target_joints", 10)
@@ -71,7 +74,10 @@ class Rig:
         return lambda message: store.__setitem__(stamps.nanoseconds(message.header.stamp), message)
 
     def _hear(self, message: DiagnosticArray) -> None:
-        self.complaint = next((s.message for s in message.status if s.name == "rfs bridge"), "")
+        for status in message.status:
+            if status.name == "rfs bridge":
+                self.complaint = status.message
+                self.figures = {pair.key: pair.value for pair in status.values}
 
     def wait(self, done: Callable[[], object]) -> None:
         end = time.monotonic() + PATIENCE
@@ -173,6 +179,23 @@ def test_unknown_objects_are_refused_with_the_known_ones(lockstep: Rig) -> None:
     assert not lockstep.reset(-1, "").success
 
 
+def test_extrinsics_place_the_camera_for_those_who_come_late(lockstep: Rig) -> None:
+    """A known point, taken through the message and the intrinsics, lies where the picture shows it."""
+    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    heard: list[TransformStamped] = []
+    lockstep.node.create_subscription(TransformStamped, "/camera/color/extrinsics", heard.append, latched)
+    lockstep.wait(lambda: heard)
+    assert (heard[0].header.frame_id, heard[0].child_frame_id) == (BASE_FRAME, messages.CAMERA_FRAME)
+    task, camera = GraspTask(objects=["sphere"]), Camera()
+    t, q = heard[0].transform.translation, heard[0].transform.rotation
+    to_camera = Rotation.from_quat([q.x, q.y, q.z, q.w]).inv()
+    seen = to_camera.apply(task.object_pose[0][0] - [t.x, t.y, t.z])
+    assert seen[2] > 0.5  # in front
+    rows, columns = np.nonzero(take_picture(task.snapshot(), camera).segmentation == OBJECT)
+    pixel = (camera.intrinsics @ seen / seen[2])[:2]
+    np.testing.assert_allclose(pixel, [columns.mean(), rows.mean()], atol=1.0)
+
+
 def test_realtime_follows_targets(realtime: Rig) -> None:
     task = GraspTask(objects=["box"])
     task.reset([7])
@@ -185,6 +208,8 @@ def test_realtime_follows_targets(realtime: Rig) -> None:
     stamps = sorted(realtime.joints)
     assert all(b > a for a, b in itertools.pairwise(stamps))
     assert points(realtime.clouds[max(realtime.clouds)]).shape == (1024, 3)
+    realtime.wait(lambda: float(realtime.figures.get("finger_acceleration_share", 0)) > 0.1)
+    assert all(float(value) <= 1.0 for key, value in realtime.figures.items() if key.endswith("_share"))
 
 
 @pytest.mark.parametrize("parameter", ["object:=cow", "sim_time:=sometime", "rate:=7.0"])

@@ -1,7 +1,8 @@
 """Simulator bridge: the grasp task behind the topics of a real robot and camera.
 
 Takes `/arm/target_pose` and `/hand/target_joints`, publishes joint states, point cloud, pictures, reward and
-the object's true pose. `/rfs/sim/reset` begins an episode.
+the object's true pose. `/rfs/sim/reset` begins an episode. Diagnostics say which share of the limits of
+velocity, acceleration and jerk the joints' motion has used (realtime; in lockstep it is linear).
 
 Parameters: `sim_time` ("realtime" or "lockstep"), `rate` (Hz of the control period), `object` and `seed` of
 the first scene (object empty: the seed chooses), `images` (whether to publish pictures).
@@ -124,6 +125,7 @@ class BridgeNode(Node):
     def _diagnose(self) -> None:
         problem, report = self._targets.problem, self._cadence.report(time.monotonic())
         figures = {"object": self._task.objects[0].name, "refused_targets": self._targets.refused}
+        figures |= self._mode.figures()
         statuses = [
             Status(_NAME, Level.ERROR if problem else Level.OK, problem or self._mode.describe(), figures),
             cadence_status(f"{_NAME}: simulation", report, stale_after=1.0),

@@ -49,6 +49,10 @@ class Lockstep:
         """The state for people."""
         return "episode ended" if self._ended else f"waiting for the command at {self._stamp * 1e-9:.1f} s"
 
+    def figures(self) -> dict[str, float]:
+        """Nothing more to tell: joints move linearly between targets, as where the policies were trained."""
+        return {}
+
     @property
     def _ended(self) -> bool:
         return bool(self._task.success[0] or self._task.steps[0] >= self._task.config.max_steps)

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Time
-from geometry_msgs.msg import PoseStamped
+from geometry_msgs.msg import PoseStamped, TransformStamped
 from numpy.typing import NDArray
 from rfs_description.robot import BASE_FRAME, JOINTS
+from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import CameraInfo, Image, JointState, PointCloud2, PointField
 
 from rfs_sim_bridge.pictures import Camera
@@ -62,6 +63,15 @@ def camera_info(stamp: Time, camera: Camera) -> CameraInfo:
     message.r = np.eye(3).ravel()
     message.p = np.hstack([k, np.zeros((3, 1))]).ravel()
     return _stamped(message, stamp, CAMERA_FRAME)
+
+
+def extrinsics(stamp: Time, camera: Camera) -> TransformStamped:
+    """The camera's optical frame (x right, y down, z forward) in the base frame."""
+    message = TransformStamped(child_frame_id=CAMERA_FRAME)
+    t, q = message.transform.translation, message.transform.rotation
+    t.x, t.y, t.z = (float(value) for value in camera.position)
+    q.x, q.y, q.z, q.w = Rotation.from_matrix(camera.rotation).as_quat().tolist()
+    return _stamped(message, stamp)
 
 
 def _stamped(message: Any, stamp: Time, frame: str = BASE_FRAME) -> Any:

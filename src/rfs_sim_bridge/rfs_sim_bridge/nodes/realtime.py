@@ -1,4 +1,4 @@
-"""Simulated time that follows the wall clock."""
+"""Simulated time that follows the wall clock, and joints that are driven as a robot's driver does."""
 
 import threading
 import time
@@ -11,6 +11,7 @@ from rfs_policy.cadence import Cadence
 from rfs_policy.nodes.stamps import time_message
 
 from rfs_sim_bridge.grasp_task import GraspTask
+from rfs_sim_bridge.joint_driver import JointDriver
 from rfs_sim_bridge.nodes.topics import Topics
 from rfs_sim_bridge.snapshot import Snapshot
 from rfs_sim_bridge.targets import Targets
@@ -41,6 +42,7 @@ class Realtime:
     ) -> None:
         self._task, self._topics, self._targets, self._cadence = task, topics, targets, cadence
         self._lock, self._images = lock, images
+        self._driver = JointDriver(task)
         self._substeps = round(self.SLICE / task.config.timestep)
         self._slices = max(1, round(task.config.period / self.SLICE))
         self._count = 0
@@ -70,9 +72,14 @@ class Realtime:
         """The state for people."""
         return "running"
 
+    def figures(self) -> dict[str, float]:
+        """How close the joints' motion has come to their limits since the reset."""
+        return self._driver.peaks()
+
     def on_reset(self) -> int:
         """A new episode begins; returns its stamp (ns)."""
         self._count = 0
+        self._driver.reset()
         return time.time_ns()
 
     def on_target(self) -> None:
@@ -115,8 +122,8 @@ class Realtime:
         answer = self._targets.command()
         if answer is not None and answer[0] > self._tracked:
             self._tracked = answer[0]
-            self._task.track(answer[1])
-        self._task.advance(self._substeps)
+            self._driver.follow(answer[1])
+        self._driver.advance(self._substeps)
         self._count += 1
         stamp = time_message(time.time_ns())
         self._topics.publish_joint_states(stamp)

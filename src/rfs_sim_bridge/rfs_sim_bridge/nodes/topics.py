@@ -2,9 +2,9 @@
 
 import numpy as np
 from builtin_interfaces.msg import Time
-from geometry_msgs.msg import PoseStamped
+from geometry_msgs.msg import PoseStamped, TransformStamped
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image, JointState, PointCloud2
 
@@ -35,6 +35,9 @@ class Topics:
         self._color = node.create_publisher(Image, "/camera/color/image_raw", qos)
         self._depth = node.create_publisher(Image, "/camera/depth/image_rect", qos)
         self._info = node.create_publisher(CameraInfo, "/camera/color/camera_info", qos)
+        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self._extrinsics = node.create_publisher(TransformStamped, "/camera/color/extrinsics", latched)
+        self._extrinsics.publish(messages.extrinsics(node.get_clock().now().to_msg(), self._camera))
         self._reward = node.create_publisher(GraspReward, "/rfs/reward", _DEPTH)
         self._object_pose = node.create_publisher(PoseStamped, "/sim/object_pose", _DEPTH)
 

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -41,6 +42,19 @@ def stay_prompt() -> None:
     gc.freeze()
 
 
+class _Interrupts:
+    """SIGINT while the node spins: rclpy ends the spin by itself, and a KeyboardInterrupt amid its code would
+    come out as any other error. rclpy.init() keeps this handler as the one that it calls after its own."""
+
+    def __init__(self) -> None:
+        self.left_to_rclpy = False
+        signal.signal(signal.SIGINT, self._take)
+
+    def _take(self, number: int, frame: object) -> None:
+        if not self.left_to_rclpy:
+            raise KeyboardInterrupt
+
+
 def run(
     name: str, make: Callable[[], AnyNode], finish: Callable[[AnyNode], object] = Node.destroy_node
 ) -> int:
@@ -48,7 +62,7 @@ def run(
 
     ValueError and OSError from `make`, and RefusalError from anywhere, are one sentence on stderr and code 1.
     """
-    node = None
+    node, interrupts = None, _Interrupts()
     try:
         rclpy.init()
         try:
@@ -58,6 +72,7 @@ def run(
         stay_prompt()
         executor = SingleThreadedExecutor()
         executor.add_node(node)
+        interrupts.left_to_rclpy = True
         executor.spin()
     except RefusalError as error:
         print(f"{name}: {error}", file=sys.stderr)
@@ -69,6 +84,7 @@ def run(
             raise
         # A signal has shut the context down between two waits: an end like the one above.
     finally:
+        interrupts.left_to_rclpy = False
         if node is not None:
             finish(node)
         rclpy.try_shutdown()

@@ -1,15 +1,19 @@
 """Bags to a transition dataset, one bag at a time: memory does not grow with their number."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rfs_policy.layout import Layout
 from rfs_teleop.bag_index import IndexedBag
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from rfs_learning.bag_transitions import read_episode
-from rfs_learning.transitions import TransitionDataset
+from rfs_learning.transitions import EpisodeTransitions, TransitionDataset
+
+_ROWS = 512
 
 
 @dataclass
@@ -42,7 +46,7 @@ def _is_bag(path: Path) -> bool:
     return path.suffix == ".mcap" or (path / "metadata.yaml").is_file() or any(path.glob("*.mcap"))
 
 
-def build(bags: Iterable[Path], output: Path, console: Console) -> BuildResult:
+def build(bags: Sequence[Path], output: Path, console: Console) -> BuildResult:
     """Add the episodes of bags to the dataset at output, made when it is not there.
 
     Each episode is added completely or not at all, and those that are in it already are passed over: an
@@ -52,32 +56,58 @@ def build(bags: Iterable[Path], output: Path, console: Console) -> BuildResult:
     Raises:
         ValueError, OSError: the dataset cannot be opened or written.
     """
-    bags, result = list(bags), BuildResult()
-    if output.exists():
-        result.dataset = TransitionDataset.open(output, "a")
-    known = result.dataset.bags() if result.dataset else set()
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
+    builder = _Builder(output)
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f}/{task.total}"))
     with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console) as progress:
-        for bag in progress.track(bags, description="bags"):
-            try:
-                _add(bag, output, result, known)
-            except ValueError as error:
-                result.skipped.append((bag, str(error)))
-                progress.console.print(f"[yellow]skipped[/] {bag}: {error}", highlight=False, soft_wrap=True)
-    return result
+        try:
+            for bag in progress.track(bags, description="bags"):
+                problem = builder.add(bag)
+                if problem:
+                    text = f"[yellow]skipped[/] {escape(str(bag))}: {escape(problem)}"
+                    progress.console.print(text, highlight=False, soft_wrap=True)
+        finally:
+            builder.flush()
+    return builder.result
 
 
-def _add(path: Path, output: Path, result: BuildResult, known: set[tuple[str, str]]) -> None:
-    with IndexedBag(path) as bag:
-        key = bag.contract.get("session", ""), bag.name
-        if key in known:
-            result.known += 1
-            return
-        layout, episode = read_episode(bag)
-    if result.dataset is None:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        result.dataset = TransitionDataset.create(output, layout)
-    result.dataset.layout.require_same(layout, what="the bag")
-    result.dataset.append(episode)
-    known.add(key)
-    result.added += 1
+class _Builder:
+    """Keeps episodes until there are enough rows to be written together: small pieces take long to write."""
+
+    def __init__(self, output: Path) -> None:
+        self.result = BuildResult(TransitionDataset.open(output, "a") if output.exists() else None)
+        self._output = output
+        self._known = set() if self.result.dataset is None else self.result.dataset.bags()
+        self._waiting: list[EpisodeTransitions] = []
+
+    def add(self, path: Path) -> str:
+        """Take the episode of a bag; returns why not, empty when it was taken or is known."""
+        try:
+            with IndexedBag(path) as bag:
+                key = bag.contract.get("session", ""), bag.name
+                if key in self._known:
+                    self.result.known += 1
+                    return ""
+                layout, episode = read_episode(bag)
+            self._dataset(layout).layout.require_same(layout, what="the bag")
+        except ValueError as error:
+            self.result.skipped.append((path, str(error)))
+            return str(error)
+        self._known.add(key)
+        self._waiting.append(episode)
+        if sum(map(len, self._waiting)) >= _ROWS:
+            self.flush()
+        return ""
+
+    def _dataset(self, layout: Layout) -> TransitionDataset:
+        """The dataset; the first bag's layout makes it."""
+        if self.result.dataset is None:
+            self._output.parent.mkdir(parents=True, exist_ok=True)
+            self.result.dataset = TransitionDataset.create(self._output, layout)
+        return self.result.dataset
+
+    def flush(self) -> None:
+        """Write what waits."""
+        if self._waiting and self.result.dataset is not None:
+            self.result.dataset.append(self._waiting)
+            self.result.added += len(self._waiting)
+            self._waiting = []

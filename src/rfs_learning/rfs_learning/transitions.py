@@ -18,7 +18,7 @@ sim_time, and as JSON how many of the policy's ticks were left out and why. No t
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -72,6 +72,9 @@ class EpisodeTransitions:
     contract: Mapping[str, str]
     bag: str
     dropped: Mapping[str, int]
+
+    def __len__(self) -> int:
+        return len(self.columns["stamp"])
 
     def meta(self) -> dict[str, str | int]:
         """The episode's entry in `meta`."""
@@ -146,10 +149,14 @@ class TransitionDataset(Replay):
         return sum((Counter(json.loads(text)) for text in self.array("dropped")[: len(self)]), Counter())
 
     # ---- writing ----
-    def append(self, episode: EpisodeTransitions) -> None:
-        """Add an episode; it counts once all of it is written."""
-        meta = {name: [value] for name, value in episode.meta().items()}
-        self._append([len(episode.columns["stamp"])], episode.columns, meta)
+    def append(self, episodes: Sequence[EpisodeTransitions]) -> None:
+        """Add episodes; they count once all of it is written. Several at a time are much faster."""
+        parts = [episode.meta() for episode in episodes]
+        meta = {name: [part[name] for part in parts] for name in META}
+        columns = {
+            name: np.concatenate([e.columns[name] for e in episodes]) for name in columns_of(self.layout)
+        }
+        self._append([len(episode) for episode in episodes], columns, meta)
 
 
 _SOURCES = {"cloud": "point_cloud"}

@@ -8,14 +8,21 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from mcap.data_stream import ReadDataStream
 from mcap.exceptions import McapError
+from mcap.opcode import Opcode
 from mcap.reader import McapReader, make_reader
+from mcap.records import Channel, Chunk
+from mcap.stream_reader import get_chunk_data_stream
 from mcap.summary import Summary
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 from zstandard import ZstdError
 
 from rfs_teleop.bag_reader import Bag
+
+_RECORD = struct.Struct("<BQ")  # kind and length
+_MESSAGE = struct.Struct("<HIQQ")  # channel, sequence, log time, publish time
 
 
 @dataclass(frozen=True)
@@ -47,7 +54,7 @@ class IndexedBag:
         self._stream = self.file.open("rb")
         try:
             with _damage_told():
-                self._reader: McapReader = make_reader(self._stream, validate_crcs=True)
+                self._reader: McapReader = make_reader(self._stream)
                 self._summary = self._complete_summary()
                 schemas = self._summary.schemas.values()
                 self._store = _typestore(frozenset((s.name, s.data.decode()) for s in schemas))
@@ -99,10 +106,29 @@ class IndexedBag:
         Raises:
             ValueError: a chunk is damaged.
         """
+        names = frozenset(topics)
+        wanted = {key: c for key, c in self._summary.channels.items() if c.topic in names}
         with _damage_told():
-            for schema, channel, message in self._reader.iter_messages(list(topics), log_time_order=False):
-                assert schema is not None
-                yield RawMessage(channel.topic, message.log_time, schema.name, message.data)
+            for index in sorted(self._summary.chunk_indexes, key=lambda chunk: chunk.chunk_start_offset):
+                # A chunk without an index of its own may hold anything.
+                if not index.message_index_offsets or wanted.keys() & index.message_index_offsets.keys():
+                    yield from self._messages(index.chunk_start_offset, wanted)
+
+    def _messages(self, offset: int, wanted: Mapping[int, Channel]) -> Iterator[RawMessage]:
+        """Messages of the chunk at `offset`; mcap's own loop makes an object of every picture as well."""
+        self._stream.seek(offset + _RECORD.size)
+        chunk = Chunk.read(ReadDataStream(self._stream))
+        stream, length = get_chunk_data_stream(chunk, validate_crc=True)
+        data, position = stream.read(length), 0
+        while position < length:
+            kind, size = _RECORD.unpack_from(data, position)
+            start, position = position + _RECORD.size, position + _RECORD.size + size
+            if kind == Opcode.MESSAGE:
+                key, _, log_time, _ = _MESSAGE.unpack_from(data, start)
+                if key in wanted:
+                    schema = self._summary.schemas[wanted[key].schema_id]
+                    body = data[start + _MESSAGE.size : position]
+                    yield RawMessage(wanted[key].topic, log_time, schema.name, body)
 
     def decode(self, raw: RawMessage) -> Any:
         """The message with its type's fields, arrays as NumPy.

@@ -20,7 +20,7 @@ def operator(seed: int = 0, **settings: float) -> ScriptedOperator:
 
 def scene(tick: int, palm: tuple[float, float, float], fingers: float = 0.0, lift: float = 0.0) -> Scene:
     posture = np.array([1.0, 0.0, 1.0, 1.0] * 4) * fingers
-    return Scene(tick * STEP, np.array(palm), DOWN, posture, OBJECT + [0.0, 0.0, lift])
+    return Scene(tick * STEP, np.array(palm), DOWN, posture, OBJECT + np.array([0.0, 0.0, lift]))
 
 
 def watch(person: ScriptedOperator, scenes: list[Scene]) -> np.ndarray:

@@ -5,8 +5,8 @@ observation; without policy actions it says ten times a second whether the devic
 calls of `/rfs/session/command`; stop goes to the executor directly, too.
 
 Parameters: `device` (spacemouse, keyboard, gamepad or scripted), `config` (its YAML; empty: the packaged
-one), `residual_bounds` (YAML; empty: the one of rfs_control), `terminal` (of the keyboard), `seed` (of the
-scripted operator), `sim_time` ("realtime" or "lockstep").
+one), `residual` (YAML of the bounds; empty: that of rfs_control), `terminal` (of the keyboard), `seed` (of
+the scripted operator), `sim_time` ("realtime" or "lockstep").
 """
 
 import array
@@ -18,6 +18,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
+from rfs_control.nodes.parameters import choice, path
 from rfs_control.residual_bounds import ResidualBounds
 from rfs_description.robot import BASE_FRAME
 from rfs_policy.cadence import Cadence
@@ -28,7 +29,7 @@ from rfs_policy.nodes.stamps import nanoseconds, time_message
 from rfs_msgs.msg import Correction, PolicyAction, SessionStatus
 from rfs_teleop.correction import Answer, Corrector
 from rfs_teleop.devices.buttons import STATES, ButtonReader
-from rfs_teleop.devices.config import DeviceConfig
+from rfs_teleop.devices.config import DEVICES, DeviceConfig
 from rfs_teleop.devices.device import Device, Reading
 from rfs_teleop.devices.opening import open_device
 from rfs_teleop.devices.scripted import ScriptedOperator
@@ -47,11 +48,10 @@ class CorrectionNode(Node):
 
     def __init__(self) -> None:
         super().__init__("correction")
-        self._lockstep = self._choice("sim_time", ("realtime", "lockstep")) == "lockstep"
-        name = str(self.declare_parameter("device", "spacemouse").value)
-        config = DeviceConfig.load(name, self.declare_parameter("config", "").value or None)
-        bounds = ResidualBounds.load(self.declare_parameter("residual_bounds", "").value or None)
-        self._corrector = Corrector(config.residual, bounds)
+        self._lockstep = choice(self, "sim_time", ("realtime", "lockstep")) == "lockstep"
+        name = choice(self, "device", DEVICES)
+        config = DeviceConfig.load(name, path(self, "config"))
+        self._corrector = Corrector(config.residual, ResidualBounds.load(path(self, "residual")))
         self._buttons = ButtonReader(config.bindings, config.hold_seconds)
         self._session = SessionCaller(self, name)
         self._cadence = Cadence(0.0)
@@ -77,12 +77,6 @@ class CorrectionNode(Node):
     def close(self) -> None:
         """Give the device back."""
         self.device.close()
-
-    def _choice(self, name: str, choices: tuple[str, ...]) -> str:
-        value = self.declare_parameter(name, choices[0]).value
-        if value not in choices:
-            raise ValueError(f"parameter {name} must be one of {', '.join(choices)}; got {value!r}")
-        return str(value)
 
     def _open(self, config: DeviceConfig) -> Device:
         terminal = str(self.declare_parameter("terminal", "").value)

@@ -10,6 +10,7 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -58,7 +59,7 @@ def examine(place: workspace.Workspace) -> Iterator[Finding]:
     yield _state(place)
     yield _graphics()
     yield _gpu()
-    yield from _devices()
+    yield from _devices(place)
 
 
 def _system_name() -> str:
@@ -121,10 +122,10 @@ def _gpu() -> Finding:
     return Finding("gpu", "ok", done.stdout.strip().replace("\n", ", ") or "NVIDIA")
 
 
-def _devices() -> Iterator[Finding]:
+def _devices(place: workspace.Workspace) -> Iterator[Finding]:
     usb = _usb_devices()
-    space = [product for vendor, product in usb if vendor in SPACEMOUSE and _is_spacemouse(vendor, product)]
-    yield _spacemouse(bool(space))
+    space = [(vendor, product) for vendor, product in usb if _is_spacemouse(vendor, product)]
+    yield _spacemouse(space, place.root)
     camera = any(vendor == REALSENSE and product.startswith("0b") for vendor, product in usb)
     found = "RealSense found" if camera else "no RealSense found"
     advice = "" if camera else "only for the real robot: connect one to a USB 3 port"
@@ -133,19 +134,30 @@ def _devices() -> Iterator[Finding]:
 
 
 def _is_spacemouse(vendor: str, product: str) -> bool:
-    return vendor == "256f" or product in SPACEMOUSE_PRODUCTS
+    return vendor == SPACEMOUSE[1] or (vendor == SPACEMOUSE[0] and product in SPACEMOUSE_PRODUCTS)
 
 
-def _spacemouse(present: bool) -> Finding:
-    if not present:
+def _hidraw_node(vendor: str, product: str) -> str:
+    """The file of the HID device with these ids, in hexadecimal; where none is, one that cannot be opened."""
+    ids = f":{vendor}:{product}.".upper()
+    found = (f for f in sorted(glob.glob("/sys/class/hidraw/*/device")) if ids in os.path.realpath(f).upper())
+    return next((f"/dev/{Path(folder).parent.name}" for folder in found), "its /dev/hidraw file")
+
+
+def _spacemouse(space: list[tuple[str, str]], root: Path) -> Finding:
+    """In the words of the device itself, whose package may not be installed yet."""
+    sys.path.append(str(root / "src" / "rfs_teleop"))
+    from rfs_teleop.devices import spacemouse_access
+
+    if not space:
         return Finding("spacemouse", "note", "no SpaceMouse found", "only for human corrections: connect one")
-    if not any(os.access(node, os.R_OK) for node in glob.glob("/dev/hidraw*")):
-        advice = (
-            'its /dev/hidraw* is not readable: add a udev rule for its vendor with MODE="0666", replug it'
-        )
+    vendor, product = space[0]
+    node = _hidraw_node(vendor, product)
+    if not os.access(node, os.R_OK | os.W_OK):
+        advice = spacemouse_access.no_permission(node, int(vendor, 16), int(product, 16))
         return Finding("spacemouse", "missing", "SpaceMouse found, no permission", advice)
-    if not ctypes.util.find_library("hidapi-hidraw"):
-        return Finding("spacemouse", "missing", "SpaceMouse found", "apt install libhidapi-hidraw0")
+    if not ctypes.util.find_library(spacemouse_access.LIBRARY):
+        return Finding("spacemouse", "missing", "SpaceMouse found", spacemouse_access.NO_LIBRARY)
     return Finding("spacemouse", "ok", "SpaceMouse found and readable")
 
 

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from rfs_bringup import doctor
 from rfs_teleop.devices import spacemouse_access
+
+from rfs_bringup import doctor
 
 ROOT = Path(__file__).resolve().parents[3]
 COMPACT, NAVIGATOR, KEYBOARD = ("256f", "c635"), ("046d", "c626"), ("046d", "c31c")

@@ -16,6 +16,7 @@ from rfs_policy.layout import DELTA_POSE
 from rfs_sim_bridge.grasp_task import GraspTask
 from rfs_sim_bridge.objects import find_objects
 from rfs_sim_bridge.task_config import TaskConfig
+from rfs_teleop.statistics import wilson_interval
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
@@ -23,7 +24,6 @@ from rich.table import Table
 from rfs_learning.dataset import DemoDataset, EpisodeData
 from rfs_learning.expert import Expert, ExpertConfig
 from rfs_learning.perturbation import Perturbation, PerturbationConfig
-from rfs_learning.statistics import wilson_interval
 
 _TRIES = 4  # attempts per wanted demonstration before giving up on an object
 _FLUSH = 32  # episodes written at a time

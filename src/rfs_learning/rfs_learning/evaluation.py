@@ -22,11 +22,10 @@ from rfs_policy.policy import FlowPolicy
 from rfs_sim_bridge.grasp_task import GraspTask
 from rfs_sim_bridge.objects import find_objects, object_names
 from rfs_sim_bridge.task_config import TaskConfig
+from rfs_teleop.statistics import describe_rate, wilson_interval
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
-
-from rfs_learning.statistics import describe_rate, wilson_interval
 
 FIRST_SEED = 1_000_000
 """Demonstrations use seeds from 0 on; evaluations stay far above."""

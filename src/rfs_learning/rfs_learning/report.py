@@ -10,25 +10,16 @@ from typing import Any
 
 from rfs_sim_bridge.pictures import Camera
 from rfs_sim_bridge.render import render
+from rfs_teleop.page import html_page
+from rfs_teleop.statistics import describe_rate
 
 from rfs_learning.episode_trace import EpisodeTrace, read_trace
 from rfs_learning.report_plots import cadence_plot, picture_png, reward_plot
-from rfs_learning.statistics import describe_rate
 
 _CAMERA = Camera(position=(1.3, 0.62, 0.62), target=(0.47, 0.0, 0.25), fovy=0.66, width=320, height=240)
 _STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #1d2733; background: #fff; max-width: 60rem;
-       margin: 2rem auto; padding: 0 1rem; }
-h1 { font-weight: 600; margin-bottom: 0; } h2 { font-weight: 600; margin-top: 2.2rem; }
-p.lead { color: #5f6b7a; margin-top: .2rem; }
-table { border-collapse: collapse; } th { text-align: left; font-weight: 600; }
-th, td { padding: .25rem 1.2rem .25rem 0; border-bottom: 1px solid #e3e7ec; }
-tr.all td { font-weight: 600; border-bottom: 0; }
 .trial { display: grid; grid-template-columns: 11rem repeat(3, 1fr); gap: .5rem; margin: .5rem 0; }
 .trial img { width: 100%; border-radius: 4px; display: block; } .trial div { font-size: .9rem; }
-.success { color: #2a7f4f; } .failure, .broken { color: #b5453c; }
-figure { margin: 0; } figcaption { font-size: .75rem; color: #5f6b7a; } img.plot { width: 100%; }
-pre { background: #f5f7f9; padding: .8rem; border-radius: 4px; overflow-x: auto; font-size: .8rem; }
 """
 
 
@@ -60,9 +51,8 @@ def write_report(
         body += ["<h2>Cadence</h2>", _cadence_text(config), cadence]
     body += ["<h2>Trials</h2>", *(_strip(trial, traces.get(trial.number)) for trial in trials)]
     body += ["<h2>Configuration</h2>", f"<pre>{escape(json.dumps(config, indent=2))}</pre>"]
-    head = f"<!doctype html><html lang=en><meta charset=utf-8><title>Grasp trials</title><style>{_STYLE}"
     temporary = path.with_suffix(".tmp")
-    temporary.write_text("\n".join([head, "</style>", *body, "</html>\n"]), encoding="utf-8")
+    temporary.write_text(html_page("Grasp trials", body, _STYLE), encoding="utf-8")
     temporary.replace(path)
 
 

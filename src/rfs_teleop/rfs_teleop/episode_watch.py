@@ -21,22 +21,47 @@ class EpisodeWatch:
         patience: wall seconds without progress after which a node is missing.
         now: monotonic time, s.
         lockstep: all three topics stand still when one node is missing.
+        simulator: without one nobody owes a reward, and the executor's stamps tell the time.
     """
 
-    def __init__(self, start: int, limit: float, patience: float, now: float, lockstep: bool) -> None:
+    def __init__(
+        self,
+        start: int,
+        limit: float,
+        patience: float,
+        now: float,
+        lockstep: bool,
+        simulator: bool = True,
+    ) -> None:
         self.start, self.limit, self.patience, self._lockstep = start, limit, patience, lockstep
         self.success = False
-        self._progress = {topic: _Progress(start - 1, now) for topic in _NODES}
+        self._clock = "reward" if simulator else "executed_action"
+        self._skipped = 0
+        self.paused = False
+        watched = [topic for topic in _NODES if simulator or topic != "reward"]
+        self._progress = {topic: _Progress(start - 1, now) for topic in watched}
 
     @property
     def seconds(self) -> float:
-        """Simulated time since the first observation."""
-        return max(0.0, (self._progress["reward"].stamp - self.start) * 1e-9)
+        """Time since the first observation, without pauses."""
+        return max(0.0, (self._progress[self._clock].stamp - self.start - self._skipped) * 1e-9)
+
+    def pause(self) -> None:
+        """From here on time does not count, and nobody owes a message."""
+        self.paused = True
+
+    def resume(self, now: float) -> None:
+        """Time counts again."""
+        self.paused = False
+        for progress in self._progress.values():
+            progress.at = now
 
     def take(self, topic: str, stamp: int, now: float, success: bool = False) -> None:
         """A message on one of the topics `reward`, `policy_action`, `executed_action`."""
-        progress = self._progress[topic]
-        if stamp > progress.stamp:
+        progress = self._progress.get(topic)
+        if progress is not None and stamp > progress.stamp:
+            if self.paused and topic == self._clock:
+                self._skipped += stamp - max(progress.stamp, self.start)
             self._progress[topic] = _Progress(stamp, now)
             self.success |= success
 
@@ -48,7 +73,9 @@ class EpisodeWatch:
         return "failure" if self.seconds >= self.limit - 1e-6 else ""
 
     def problem(self, now: float) -> str:
-        """Which node is missing, as a sentence; empty while all make progress."""
+        """Which node is missing, as a sentence; empty while all make progress, and in a pause."""
+        if self.paused:
+            return ""
         silent = {topic: now - progress.at for topic, progress in self._progress.items()}
         if max(silent.values()) < self.patience:
             return ""
@@ -62,5 +89,5 @@ class EpisodeWatch:
     def _unanswered(self) -> str:
         """Where the round of observation, action and command came to a halt."""
         newest = self._progress["reward"].stamp
-        behind = (topic for topic in _NODES if self._progress[topic].stamp < newest)
+        behind = (topic for topic in self._progress if self._progress[topic].stamp < newest)
         return next(behind, "reward")

@@ -12,7 +12,6 @@ file), `live` (show running trials also where the output is no terminal), `start
 
 import sys
 import time
-from functools import partial
 from pathlib import Path
 
 import rclpy
@@ -22,18 +21,15 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rfs_policy.nodes.stamps import nanoseconds
-from std_srvs.srv import SetBool
 
-from rfs_msgs.msg import EpisodeStatus, ExecutedAction, GraspReward, PolicyAction
-from rfs_msgs.srv import EndEpisode, ResetPolicy, ResetScene, StartEpisode
-from rfs_teleop.bag_repair import repair, unfinished
+from rfs_msgs.msg import ExecutedAction, GraspReward, PolicyAction
+from rfs_teleop.episode_conduct import EpisodeConduct, ServiceError
 from rfs_teleop.episode_watch import EpisodeWatch
-from rfs_teleop.nodes.services import ServiceError, Services
+from rfs_teleop.nodes.episode_services import EpisodeServices
 from rfs_teleop.trials import Results, Trial, TrialResult, plan, result_line
 
 _RCLError = rclpy_implementation.RCLError
 _ANY_TYPE = ParameterDescriptor(dynamic_typing=True)
-_OUTCOMES = {"success": EpisodeStatus.OUTCOME_SUCCESS, "failure": EpisodeStatus.OUTCOME_FAILURE}
 _LIVE_PERIOD = 0.1  # s between updates of the live line
 
 
@@ -50,7 +46,7 @@ class EpisodeRunner(Node):
         self._trials = plan([name for name in objects.split(",") if name], seed, self._planned)
         self._lockstep = self.declare_parameter("sim_time", "realtime").value == "lockstep"
         self._limit = float(self.declare_parameter("episode_seconds", 8.0, _ANY_TYPE).value)
-        self._record = bool(self.declare_parameter("record", True).value)
+        record = bool(self.declare_parameter("record", True).value)
         self._startup = float(self.declare_parameter("startup_timeout", 60.0, _ANY_TYPE).value)
         self._patience = float(self.declare_parameter("patience", 5.0, _ANY_TYPE).value)
         live = bool(self.declare_parameter("live", False).value)
@@ -59,16 +55,9 @@ class EpisodeRunner(Node):
         self._results = Results(Path(results) if results else None, self._planned)
         self._run_id = time.strftime("%Y%m%d-%H%M%S")
         self._watch: EpisodeWatch | None = None
-        self._bag = ""
-        self._counts = (0, 0)
         self._shown = 0.0
-        self._remote = Services(self, executor)
-        self._remote.add(ResetScene, "/rfs/sim/reset", "bridge")
-        self._remote.add(ResetPolicy, "/rfs/policy/reset", "policy")
-        self._remote.add(SetBool, "/rfs/engage", "executor")
-        if self._record:
-            self._remote.add(StartEpisode, "/rfs/episode/start", "recorder")
-            self._remote.add(EndEpisode, "/rfs/episode/stop", "recorder")
+        self._remote = EpisodeServices(self, executor, self._patience, self._spin, record=record)
+        self._conduct = EpisodeConduct(self._remote, record=record)
         self.create_subscription(GraspReward, "/rfs/reward", self._on_reward, 10)
         self.create_subscription(PolicyAction, "/rfs/policy_action", self._on_policy, 10)
         self.create_subscription(ExecutedAction, "/rfs/executed_action", self._on_executed, 10)
@@ -91,7 +80,7 @@ class EpisodeRunner(Node):
     def run(self) -> None:
         """All trials, or until the stack breaks."""
         try:
-            self._remote.wait_for_all(self._startup)
+            self._remote.remote.wait_for_all(self._startup)
         except ServiceError as error:
             self.broken = str(error)
             return
@@ -106,7 +95,7 @@ class EpisodeRunner(Node):
     def _run_trial(self, trial: Trial) -> TrialResult:
         began = time.monotonic()
         row = TrialResult(trial.number, trial.object, trial.seed, "broken", 0.0, 0.0)
-        self._bag, self._counts, self._watch = "", (0, 0), None
+        self._watch, self._conduct.bag = None, ""
         try:
             row.object = self._begin(trial)
             row.outcome = self._wait_for_outcome(row)
@@ -120,28 +109,17 @@ class EpisodeRunner(Node):
             row.problem = "interrupted"
         row.seconds = self._watch.seconds if self._watch else 0.0
         self._end(row)
-        row.bag = self._bag
-        row.received, row.written = self._counts
+        row.bag = self._conduct.bag
         row.wall_seconds = round(time.monotonic() - began, 3)
         return row
 
     def _begin(self, trial: Trial) -> str:
         """Set up a trial and let the robot go; returns the object's name."""
-        call = partial(self._remote.call, attempts=3)
-        reset = ResetScene.Request(seed=trial.seed, object=trial.object)
-        call("/rfs/engage", SetBool.Request(data=False))
-        reset.object = trial.object or call("/rfs/sim/reset", reset).object
-        if self._record:  # before the scene is set up, so that the first observation is in the bag
-            name = f"{self._run_id}-{trial.number:03d}-{reset.object}"
-            request = StartEpisode.Request(id=name, object=reset.object, seed=trial.seed)
-            self._bag = call("/rfs/episode/start", request).bag
-        scene = call("/rfs/sim/reset", reset)
-        call("/rfs/policy/reset", ResetPolicy.Request(seed=trial.seed))
-        start = nanoseconds(scene.stamp)
-        self._watch = EpisodeWatch(start, self._limit, self._patience, time.monotonic(), self._lockstep)
-        self._remote.retry(  # refused until the executor has seen the robot's joints
-            "/rfs/engage", SetBool.Request(data=True), self._patience, self._spin
+        scene = self._conduct.prepare(
+            trial.object, trial.seed, lambda name: f"{self._run_id}-{trial.number:03d}-{name}"
         )
+        self._watch = EpisodeWatch(scene.stamp, self._limit, self._patience, time.monotonic(), self._lockstep)
+        self._conduct.engage()
         return scene.object
 
     def _wait_for_outcome(self, row: TrialResult) -> str:
@@ -169,35 +147,11 @@ class EpisodeRunner(Node):
         if not rclpy.ok():
             row.problem = row.problem or "interrupted"
             return
-        try:
-            self._remote.call("/rfs/engage", SetBool.Request(data=False))
-        except ServiceError as error:
-            self._break(row, str(error))
-        if self._bag:
-            try:
-                self._stop_recorder(row)
-            except ServiceError as error:
-                self._break(row, str(error))
-                self._rescue_bag(row)
-
-    def _stop_recorder(self, row: TrialResult) -> None:
-        outcome = _OUTCOMES.get(row.outcome, EpisodeStatus.OUTCOME_UNKNOWN)
-        request = EndEpisode.Request(outcome=outcome, notes=row.problem)
-        response = self._remote.call("/rfs/episode/stop", request)
-        self._counts = (sum(response.received), sum(response.written))
-
-    def _rescue_bag(self, row: TrialResult) -> None:
-        """The recorder is gone: what it wrote gets its index here."""
-        folder = Path(self._bag)
-        if folder.is_dir() and unfinished(folder) and "does not answer" in row.problem:
-            written = sum(repair(folder).counts.values())
-            self._counts = (written, written)
-            row.problem += f"; its bag {folder} was repaired and holds {written} messages"
-
-    @staticmethod
-    def _break(row: TrialResult, problem: str) -> None:
-        row.outcome = "broken"
-        row.problem = "; ".join(filter(None, [row.problem, problem]))
+        ending = self._conduct.end(row.outcome, row.problem)
+        row.received, row.written = ending.counts.received, ending.counts.written
+        if ending.problems:
+            row.outcome = "broken"
+            row.problem = "; ".join(filter(None, [row.problem, *ending.problems]))
 
 
 def _show(line: str, live: bool = False) -> None:

@@ -7,9 +7,7 @@ from typing import Any
 from rclpy.executors import Executor
 from rclpy.node import Node
 
-
-class ServiceError(RuntimeError):
-    """A node does not answer, or refuses."""
+from rfs_teleop.episode_conduct import ServiceError
 
 
 class Services:
@@ -66,6 +64,10 @@ class Services:
             f"the {self._owners[name]} node does not answer {name} within {timeout:g} s: "
             "look for its error above, and start the stack again"
         )
+
+    def send(self, name: str, request: Any) -> None:
+        """Ask without waiting for the answer."""
+        self._clients[name].call_async(request)
 
     def _successful(self, name: str, response: Any) -> Any:
         if not response.success:

@@ -5,7 +5,7 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rfs_learning.statistics import describe_rate, wilson_interval
+from rfs_teleop.statistics import describe_rate, wilson_interval
 
 COUNTS = st.integers(0, 2000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 

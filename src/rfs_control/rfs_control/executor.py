@@ -65,7 +65,7 @@ class Executor:
         self._motion = Motion(limits, operator)
         self._answered = -1
         self._waiting: _Waiting | None = None
-        self._last_motion = -np.inf
+        self._next_motion = -np.inf  # when the next one is due after those so far, if all keep the rate
         self._due = np.inf
         self._chunk: PolicyChunk | None = None
         self._next_index = 0
@@ -204,8 +204,9 @@ class Executor:
         self._due = now + self.limits.period
         if chunk is None or reason:
             return self._give_up(stamp, reason)
-        if not self.lockstep and now - self._last_motion < 0.5 * self.limits.period:
-            # A later action of the last chunk has just been taken in its place; two would be too fast.
+        if not self.lockstep and now < self._next_motion - 0.5 * self.limits.period:
+            # A later action of the last chunk has just been taken in its place, or somebody floods: each step
+            # is as long as a period allows, so more of them would be too fast.
             self._answered, self._chunk, self._next_index = stamp, chunk, 1
             self.counts.ignored += 1
             return None
@@ -230,7 +231,8 @@ class Executor:
         return self._move(chunk, 0, correction, now)
 
     def _move(self, chunk: PolicyChunk, index: int, correction: Correction | None, now: float) -> Tick:
-        self._chunk, self._next_index, self._last_motion = chunk, index + 1, now
+        self._chunk, self._next_index = chunk, index + 1
+        self._next_motion = max(self._next_motion, now) + self.limits.period
         return self._motion.move(chunk, index, correction)
 
     def _give_up(self, stamp: int, reason: str) -> Tick:

@@ -136,6 +136,16 @@ def test_an_action_that_comes_just_after_its_replacement_is_not_executed_on_top(
     assert palm_x(following) == pytest.approx(0.54, abs=1e-6)
 
 
+def test_a_flood_of_actions_moves_the_robot_no_faster_than_its_rate() -> None:
+    executor, moves = engaged(lockstep=False), 0
+    for number in range(500):
+        now = 0.002 * number
+        executor.joints.update(JOINTS, HOME, T0 + number, now)
+        moves += executor.follow(chunk(T0 + number, dx=0.001), 0.0, now) is not None
+        moves += executor.watch(T0 + number, now) is not None
+    assert 10 <= moves <= 11  # one may come early
+
+
 def test_an_old_observation_and_a_repeated_one_do_not_move_the_robot_in_realtime() -> None:
     executor = engaged(lockstep=False)
     old = executor.follow(chunk(T0), observation_age=0.6, now=0.0)

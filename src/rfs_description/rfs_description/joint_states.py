@@ -1,20 +1,27 @@
 """Newest joint positions, collected by name from one or several publishers. Times in ns and monotonic s."""
 
+from collections import deque
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rfs_description.robot import JOINTS
+from rfs_description.robot import ARM_VELOCITY_LIMITS, HAND_VELOCITY_LIMITS, JOINTS
 
 _INDEX = {name: i for i, name in enumerate(JOINTS)}
+_FASTEST = 2.0 * np.concatenate(
+    [ARM_VELOCITY_LIMITS, HAND_VELOCITY_LIMITS]
+)  # rad/s, with a margin for shocks
+_SLACK = 0.1  # rad
+_JUMPS, _MEMORY = 3, 0.5  # so many jumps in so many s are no reset of a scene, but two sources
 
 
 class JointStates:
     """Positions of the 23 joints, whatever order, grouping and further joints the messages have.
 
-    With `max_age` (s) each joint must have been heard of within that time; without, all joints must carry the
-    newest message's stamp, as in lockstep.
+    With `max_age` (s) each joint must have been heard of within that time, messages older than what is known
+    are not taken, and positions must not jump to and fro. Without, all joints must carry the newest message's
+    stamp, as in lockstep.
     """
 
     def __init__(self, max_age: float | None) -> None:
@@ -24,6 +31,7 @@ class JointStates:
         self._heard = np.full(len(JOINTS), -np.inf)
         self._stamps = np.zeros(len(JOINTS), dtype=np.int64)
         self._rejected = ""
+        self._jumps: deque[float] = deque([-np.inf] * _JUMPS, maxlen=_JUMPS)
 
     def update(self, names: Sequence[str], positions: Sequence[float], stamp: int, now: float) -> None:
         """Take a message, or remember why it was rejected (see `problem`)."""
@@ -33,7 +41,13 @@ class JointStates:
         if self._rejected or not known:
             return
         rows = [_INDEX[name] for name in known]
-        self.positions[rows] = values[[name in _INDEX for name in names]]
+        values = values[[name in _INDEX for name in names]]
+        if self.max_age is not None:
+            self._rejected = self._why_outdated(rows, stamp, now)
+            if self._rejected:
+                return
+            self._note_jump(rows, values, stamp, now)
+        self.positions[rows] = values
         self._heard[rows] = now
         self._stamps[rows] = self.stamp = stamp
 
@@ -41,12 +55,30 @@ class JointStates:
         """Why the positions cannot be used; empty when they can. The text changes only with the cause."""
         if self._rejected:
             return self._rejected
+        if now - self._jumps[0] < _MEMORY:
+            return "joint states: positions jump to and fro; do two sources publish them?"
         never = self._names(np.isnan(self.positions))
         if never:
             return f"joint states: nothing received for {never}; is the simulator or driver running?"
         if self.max_age is None:
             return self._prefixed("the newest message lacks", self._stamps != self.stamp)
         return self._prefixed(f"older than {self.max_age} s:", now - self._heard > self.max_age)
+
+    def _why_outdated(self, rows: list[int], stamp: int, now: float) -> str:
+        """A clock that was set back is believed once nothing newer comes any more."""
+        newer = (self._stamps[rows] > stamp) & (now - self._heard[rows] < _MEMORY)
+        return (
+            "joint states: a message is older than the one before; do two sources publish?"
+            if newer.any()
+            else ""
+        )
+
+    def _note_jump(self, rows: list[int], values: NDArray[np.float64], stamp: int, now: float) -> None:
+        """Remember when a joint moved further than it can."""
+        passed = np.maximum(1e-9 * (stamp - self._stamps[rows]), now - self._heard[rows])
+        far = np.abs(values - self.positions[rows]) > _SLACK + _FASTEST[rows] * np.minimum(passed, 1e3)
+        if far.any():
+            self._jumps.append(now)
 
     def _prefixed(self, text: str, which: NDArray[np.bool_]) -> str:
         names = self._names(which)

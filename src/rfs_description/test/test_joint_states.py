@@ -55,3 +55,39 @@ def test_a_malformed_message_is_a_problem_until_the_next_good_one(
 
 def test_nothing_received_is_told() -> None:
     assert "nothing received for all joints" in JointStates(max_age=0.2).problem(0.0)
+
+
+def test_two_sources_that_contradict_each_other_are_told_until_one_is_left() -> None:
+    joints = JointStates(max_age=0.2)
+    for tick in range(20):
+        other = POSITIONS + (1.0 if tick % 2 and tick < 10 else 0.0)
+        joints.update(JOINTS, other, stamp=10_000_000 * tick, now=0.01 * tick)
+        assert ("jump to and fro" in joints.problem(0.01 * tick)) == (tick >= 3)
+    assert "jump to and fro" in joints.problem(0.3)
+    joints.update(JOINTS, POSITIONS, stamp=700_000_000, now=0.7)
+    assert joints.problem(0.7) == ""
+
+
+def test_a_scene_that_is_reset_is_no_second_source() -> None:
+    joints = JointStates(max_age=0.2)
+    for tick in range(20):
+        joints.update(JOINTS, POSITIONS + (tick > 10), stamp=10_000_000 * tick, now=0.01 * tick)
+        assert joints.problem(0.01 * tick) == ""
+
+
+def test_fast_but_possible_motion_is_no_jump() -> None:
+    joints = JointStates(max_age=0.2)
+    for tick in range(20):
+        joints.update(JOINTS, POSITIONS + 0.04 * tick, stamp=10_000_000 * tick, now=0.01 * tick)
+        assert joints.problem(0.01 * tick) == ""
+
+
+def test_older_messages_are_not_taken_until_nothing_newer_comes() -> None:
+    joints = JointStates(max_age=0.2)
+    joints.update(JOINTS, POSITIONS, stamp=5_000_000_000, now=1.0)
+    joints.update(JOINTS, POSITIONS + 0.01, stamp=1, now=1.1)
+    assert "older than the one before" in joints.problem(1.1)
+    np.testing.assert_array_equal(joints.positions, POSITIONS)
+    joints.update(JOINTS, POSITIONS + 0.01, stamp=100_000_000, now=1.6)  # the clock was set back
+    assert joints.problem(1.6) == ""
+    np.testing.assert_array_equal(joints.positions, POSITIONS + 0.01)

@@ -15,6 +15,7 @@ from mcap.reader import McapReader, make_reader
 from mcap.records import Channel, Chunk
 from mcap.stream_reader import get_chunk_data_stream
 from mcap.summary import Summary
+from rosbags.serde.errors import SerdeError
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 from zstandard import ZstdError
@@ -155,6 +156,6 @@ def _damage_told() -> Iterator[None]:
     """Whatever goes wrong in reading is one kind of error with one way out."""
     try:
         yield
-    except (McapError, ZstdError, struct.error, IndexError, KeyError, AssertionError, ValueError) as error:
+    except (McapError, ZstdError, SerdeError, struct.error, IndexError, KeyError, ValueError) as error:
         cause = str(error) or type(error).__name__
         raise ValueError(f"damaged or not finished ({cause}); try `./rfs bags recover`") from error

@@ -75,7 +75,7 @@ class Scene:
                 _place(link, position, quaternion)
         if view.points is not None and self._is_new("points", view.points):
             self._draw_cloud(view.points)
-        if view.tick is not None and view.tick.position.any():
+        if view.tick is not None and np.isfinite(view.tick.position).all():
             _place(self._target, view.tick.position, view.tick.wxyz)
         if view.centroid is not None:
             _place(self._object, view.centroid, np.array([1.0, 0.0, 0.0, 0.0]))

@@ -11,6 +11,7 @@ from rfs_control.limits import Limit
 from rfs_viewer.traces import Traces
 
 Array = NDArray[np.float64]
+_ACTS_WITHIN = 0.5  # s: an executor at work was heard within this time
 
 
 class SessionState(IntEnum):
@@ -26,16 +27,16 @@ class SessionState(IntEnum):
 
 @dataclass(frozen=True)
 class Tick:
-    """The executor's newest message. `residual`: (22,) of the operator, m and rad, or empty. Target pose:
-    `position` (3,) in m, `wxyz` (4,). `heard`: monotonic time, s."""
+    """What the executor said last. `residual`: (22,) of the operator, m and rad, or empty. Target pose:
+    `position` (3,) in m, NaN where none was said, `wxyz` (4,). `heard`: monotonic time, s."""
 
     state: State
     reason: str
-    limits: Limit
-    residual: NDArray[np.float32]
-    position: Array
-    wxyz: Array
     heard: float
+    limits: Limit = Limit.NONE
+    residual: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    position: Array = field(default_factory=lambda: np.full(3, np.nan))
+    wxyz: Array = field(default_factory=lambda: np.array([1.0, 0.0, 0.0, 0.0]))
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,18 @@ class View:
     session: Session | None = None
     notice: Notice | None = None
     traces: Traces = field(default_factory=Traces)
+
+    def hear(self, tick: Tick) -> None:
+        """The executor acted."""
+        self.tick = tick
+        self.traces.tick(tick.heard)
+
+    def hear_of(self, state: State, reason: str, now: float) -> None:
+        """The executor's state by its diagnostics, at monotonic time `now` (s): all there is while it does
+        not act."""
+        last = self.tick
+        if last is None or last.state != state or now - last.heard > _ACTS_WITHIN:
+            self.tick = Tick(state, reason, now)
 
     @property
     def camera(self) -> CameraModel | None:

@@ -5,8 +5,8 @@ from rfs_control.limits import Limit
 
 from rfs_viewer.view import Session, SessionState, Tick
 
-SILENT_AFTER = 1.0
-"""Seconds without a word from the executor after which its last state is not shown any more."""
+_SILENT_AFTER, _IDLE_SILENT_AFTER = 1.5, 3.0
+"""s without a word from the executor, moving or not, after which its last state is not shown any more."""
 
 _LIMITS = {
     Limit.TRANSLATION: "palm speed limited",
@@ -37,7 +37,10 @@ _SESSION_STATES = {
 
 def is_silent(tick: Tick | None, now: float) -> bool:
     """Whether what the executor said last (monotonic times, s) tells nothing about the present."""
-    return tick is None or now - tick.heard > SILENT_AFTER
+    if tick is None:
+        return True
+    moves = tick.state in (State.AUTONOMOUS, State.CORRECTING)
+    return now - tick.heard > (_SILENT_AFTER if moves else _IDLE_SILENT_AFTER)
 
 
 def headline(tick: Tick | None, now: float) -> str:
@@ -48,7 +51,7 @@ def headline(tick: Tick | None, now: float) -> str:
 def explanation(tick: Tick | None, now: float) -> str:
     """Why it is so."""
     if tick is None:
-        return "Nothing heard from the executor yet. It speaks once the robot is engaged."
+        return "Nothing heard from the executor yet. Is the stack running?"
     if is_silent(tick, now):
         was = f"It was {tick.state.name.lower()}" + (f": {tick.reason}" if tick.reason else "")
         return f"Nothing heard from the executor for {now - tick.heard:.0f} s. {was}."

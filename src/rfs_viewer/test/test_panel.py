@@ -8,7 +8,7 @@ from rfs_control.executor import State
 from rfs_control.limits import Limit
 from rfs_control.residual_bounds import ResidualBounds
 from rfs_viewer.traces import SPAN, Trace, Traces
-from rfs_viewer.view import Notice, Session, SessionState, Tick
+from rfs_viewer.view import Notice, Session, SessionState, Tick, View
 
 from rfs_viewer import panel, wording
 
@@ -16,9 +16,7 @@ BOUNDS = ResidualBounds.load()
 
 
 def tick(state: State = State.AUTONOMOUS, reason: str = "", limits: Limit = Limit.NONE) -> Tick:
-    return Tick(
-        state, reason, limits, np.zeros(22, np.float32), np.zeros(3), np.array([1.0, 0, 0, 0]), heard=10.0
-    )
+    return Tick(state, reason, 10.0, limits)
 
 
 def session(**changes: object) -> Session:
@@ -113,3 +111,16 @@ def test_ticks_are_traced_as_milliseconds_between_them() -> None:
     for now in (1.0, 1.1, 1.3):
         traces.tick(now)
     assert traces.period.data(1.3)[1] == pytest.approx([100.0, 200.0])
+
+
+def test_the_executor_is_known_by_its_diagnostics_while_it_does_not_act() -> None:
+    view = View()
+    view.hear_of(State.HOLDING, "not engaged", 1.0)
+    assert view.tick is not None
+    assert view.tick.reason == "not engaged"
+    acted = Tick(State.CORRECTING, "", 2.0, Limit.CORRECTION)
+    view.hear(acted)
+    view.hear_of(State.CORRECTING, "following the policy", 2.1)
+    assert view.tick is acted
+    view.hear_of(State.STOPPED, "stopped by request", 2.2)
+    assert view.tick.state is State.STOPPED

@@ -12,7 +12,6 @@ import pytest
 import viser
 import zstandard
 from rfs_control.executor import State
-from rfs_control.limits import Limit
 from rfs_control.residual_bounds import ResidualBounds
 from rfs_viewer.operator_commands import Command
 from rfs_viewer.view import Tick, View
@@ -84,9 +83,7 @@ class Browser:
 
 
 def moving_robot() -> View:
-    tick = Tick(
-        State.AUTONOMOUS, "", Limit.NONE, np.zeros(22, np.float32), np.ones(3), np.eye(4)[0], time.monotonic()
-    )
+    tick = Tick(State.AUTONOMOUS, "", time.monotonic(), position=np.ones(3))
     return View(joints=np.zeros(23), points=np.ones((10, 3), np.float32), tick=tick)
 
 

@@ -1,6 +1,7 @@
 """From ROS messages to what the page shows."""
 
 import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import Point, PointStamped, Quaternion, Vector3
 from numpy.typing import NDArray
 from rfs_control.executor import State
@@ -11,6 +12,7 @@ from rfs_msgs.msg import ExecutedAction, SessionStatus
 from rfs_viewer.picture import pixels
 from rfs_viewer.view import Array, Session, SessionState, Tick
 
+_EXECUTOR = "rfs executor"
 CAMERA_FRAME = "camera_color_optical_frame"
 
 
@@ -23,12 +25,21 @@ def tick(message: ExecutedAction, now: float) -> Tick:
     return Tick(
         state=State(message.state),
         reason=message.reason,
+        heard=now,
         limits=Limit(message.limits),
         residual=np.array(message.human_residual, np.float32),
         position=vector(message.target_pose.position),
         wxyz=quaternion(message.target_pose.orientation),
-        heard=now,
     )
+
+
+def executor_state(message: DiagnosticArray) -> tuple[State, str] | None:
+    """State and reason by the executor's diagnostics; None in those of other nodes."""
+    for status in message.status:
+        state = {pair.key: pair.value for pair in status.values}.get("state", "")
+        if status.name == _EXECUTOR and state.upper() in State.__members__:
+            return State[state.upper()], status.message
+    return None
 
 
 def session(message: SessionStatus) -> Session:

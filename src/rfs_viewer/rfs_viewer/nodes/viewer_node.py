@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PointStamped, TransformStamped
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.clock import Clock, ClockType
@@ -43,6 +44,7 @@ _PERIOD = 0.1  # s
 _IMAGES_EVERY = 2  # periods
 _POINTS = "/camera/points"
 _LIVE = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+_MANY = QoSProfile(depth=20, reliability=ReliabilityPolicy.BEST_EFFORT)  # all nodes share one topic
 _LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 _ANY_TYPE = ParameterDescriptor(dynamic_typing=True)
 
@@ -97,6 +99,7 @@ class ViewerNode(Node):
     def _listen(self) -> None:
         """To what is small, always: traces and state are there when somebody opens the page."""
         self.create_subscription(ExecutedAction, "/rfs/executed_action", self._on_executed, _LIVE)
+        self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, _MANY)
         self.create_subscription(GraspReward, "/rfs/reward", self._on_reward, _LIVE)
         self.create_subscription(SessionStatus, "/rfs/session", self._on_session, _LATCHED)
         self.create_subscription(TransformStamped, "/camera/color/extrinsics", self._on_extrinsics, _LATCHED)
@@ -125,10 +128,13 @@ class ViewerNode(Node):
         self._joints.update(message.name, message.position, 0, time.monotonic())
 
     def _on_executed(self, message: ExecutedAction) -> None:
-        now = time.monotonic()
-        self._view.traces.tick(now)
         with suppress(ValueError):  # an unknown state: the page says that it hears nothing
-            self._view.tick = messages.tick(message, now)
+            self._view.hear(messages.tick(message, time.monotonic()))
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        state = messages.executor_state(message)
+        if state is not None:
+            self._view.hear_of(*state, time.monotonic())
 
     def _on_reward(self, message: GraspReward) -> None:
         self._view.traces.reward.add(time.monotonic(), message.reward)

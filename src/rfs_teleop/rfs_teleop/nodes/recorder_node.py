@@ -23,7 +23,7 @@ from rfs_teleop.episode_recorder import EpisodeRecorder, EpisodeSummary, package
 from rfs_teleop.nodes.contract_notes import ContractNotes
 from rfs_teleop.nodes.topic_listener import Received, TopicListener
 
-_POLL_PERIOD = 0.01  # s
+_POLL_PERIOD = 0.02  # s
 _MATCHING = 2.0  # s that an episode's start may wait for publishers
 _BEHIND = 0.75  # s that the disk may be behind; a killed recorder would lose as much
 _NICENESS = 5
@@ -180,7 +180,7 @@ class RecorderNode(Node):
         lag, problem = self._recorder.lag, self._recorder.problem
         behind = lag > _BEHIND and not problem
         if behind and not self._was_behind:
-            self.get_logger().warning(f"the disk is {lag:.1f} s behind; a recorder killed now would lose as much")
+            self.get_logger().warning(f"the disk is {lag:.1f} s behind: a kill now would lose as much")
         self._was_behind = behind
         level = Level.ERROR if problem else Level.WARN if behind else Level.OK
         text = problem or ("the disk is behind" if behind else "")

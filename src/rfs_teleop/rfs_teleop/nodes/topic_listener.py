@@ -1,7 +1,7 @@
 """Subscriptions that hand over raw messages when they are polled, many at a time.
 
-An executor takes one message a turn of each topic and builds its wait set anew for it; at a thousand messages a
-second that costs much of a processor core, and a service may be answered before messages that came ahead of it.
+An executor takes one message of each topic a turn and builds its wait set anew for it; at a thousand messages
+a second that costs much of a processor core, and a service may be answered before messages that came earlier.
 """
 
 import time
@@ -19,6 +19,7 @@ from rfs_teleop.bag_metadata import Topic
 
 _DEPTH = 200  # messages that wait for the next poll
 _BIG_DEPTH = 30  # the same for clouds and images: 1 s
+_EVENTS_EVERY = 25  # polls
 
 
 class Received(NamedTuple):
@@ -45,17 +46,36 @@ class _Polled(CallbackGroup):
         return
 
 
+class _Occasional(CallbackGroup):
+    """Executed only when it is `open`: events are rare, and waiting for all of them in each turn is not cheap."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open = False
+
+    def can_execute(self, entity: Any) -> bool:
+        return self.open
+
+    def beginning_execution(self, entity: Any) -> bool:
+        return True
+
+    def ending_execution(self, entity: Any) -> None:
+        return
+
+
 class TopicListener:
     """Subscribes a node to topics. `reliable_all`: also what is best effort by its nature, as in lockstep.
 
-    `lose(topic, count)` is called, by the node's executor, when the middleware reports lost messages.
+    `lose(topic, count)` is called, by the node's executor and within some polls, when the middleware reports
+    lost messages.
     """
 
     def __init__(
         self, node: Node, topics: Sequence[Topic], reliable_all: bool, lose: Callable[[str, int], None]
     ) -> None:
         self._node = node
-        self._group = _Polled()
+        self._group, self._events = _Polled(), _Occasional()
+        self._polls = 0
         self._subscriptions = {topic.name: self._subscribe(topic, reliable_all) for topic in topics}
         for name, subscription in self._subscriptions.items():
             self._watch_losses(name, subscription, lose)
@@ -84,13 +104,14 @@ class TopicListener:
             lose(name, event.total_count_change)
 
         callbacks = SubscriptionEventCallbacks(message_lost=report)
-        group = self._node.default_callback_group
-        for handler in callbacks.create_event_handlers(group, subscription.handle, name):
+        for handler in callbacks.create_event_handlers(self._events, subscription.handle, name):
             subscription.event_handlers.append(handler)
             self._node.add_waitable(handler)
 
     def poll(self) -> list[Received]:
         """What came since the last poll, in the order of its arrival."""
+        self._polls += 1
+        self._events.open = self._polls % _EVENTS_EVERY == 0
         received = [message for name in self._subscriptions for message in self._take(name)]
         received.sort(key=lambda message: message.log_time)
         return received

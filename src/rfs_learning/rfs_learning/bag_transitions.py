@@ -39,14 +39,16 @@ _COPIED = ("base_action", "policy_residual", "human_residual", "action", "execut
 Row = dict[str, Any]
 
 
-def read_episode(bag: IndexedBag) -> tuple[Layout, EpisodeTransitions]:
+def read_episode(bag: IndexedBag, expected: Layout | None = None) -> tuple[Layout, EpisodeTransitions]:
     """The transitions of a bag, and the layout of the policy that acted in it.
 
     Raises:
-        ValueError: why the bag cannot be used.
+        ValueError: why the bag cannot be used; among others when its layout is not the expected one.
     """
     _require_ours(bag)
     episode = _Episode(bag)
+    if expected is not None:
+        expected.require_same(episode.layout, what="the bag")
     rows, dropped = episode.rows()
     if not any(row.get("transition") for row in rows):
         raise ValueError(f"no transition in it ({_listed(dropped) or 'the policy did not act'})")

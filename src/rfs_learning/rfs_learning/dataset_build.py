@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rfs_policy.layout import Layout
 from rfs_teleop.bag_index import IndexedBag
 from rich.console import Console
 from rich.markup import escape
@@ -81,29 +80,25 @@ class _Builder:
 
     def add(self, path: Path) -> str:
         """Take the episode of a bag; returns why not, empty when it was taken or is known."""
+        dataset = self.result.dataset
         try:
             with IndexedBag(path) as bag:
                 key = bag.contract.get("session", ""), bag.name
                 if key in self._known:
                     self.result.known += 1
                     return ""
-                layout, episode = read_episode(bag)
-            self._dataset(layout).layout.require_same(layout, what="the bag")
-        except ValueError as error:
+                layout, episode = read_episode(bag, None if dataset is None else dataset.layout)
+        except (ValueError, OSError) as error:
             self.result.skipped.append((path, str(error)))
             return str(error)
+        if dataset is None:
+            self._output.parent.mkdir(parents=True, exist_ok=True)
+            self.result.dataset = TransitionDataset.create(self._output, layout)
         self._known.add(key)
         self._waiting.append(episode)
         if sum(map(len, self._waiting)) >= _ROWS:
             self.flush()
         return ""
-
-    def _dataset(self, layout: Layout) -> TransitionDataset:
-        """The dataset; the first bag's layout makes it."""
-        if self.result.dataset is None:
-            self._output.parent.mkdir(parents=True, exist_ok=True)
-            self.result.dataset = TransitionDataset.create(self._output, layout)
-        return self.result.dataset
 
     def flush(self) -> None:
         """Write what waits."""

@@ -1,5 +1,6 @@
 """Read some topics of a finished bag through its index: chunks without them are not even decompressed."""
 
+import os
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from mcap.reader import McapReader, make_reader
 from mcap.records import Channel, Chunk
 from mcap.stream_reader import get_chunk_data_stream
 from mcap.summary import Summary
+from mcap.writer import MCAP0_MAGIC
 from rosbags.serde.errors import SerdeError
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
@@ -67,6 +69,11 @@ class IndexedBag:
         """What the recorder wrote about the episode."""
 
     def _complete_summary(self) -> Summary:
+        size = self._stream.seek(0, os.SEEK_END)
+        self._stream.seek(max(0, size - len(MCAP0_MAGIC)))
+        if self._stream.read() != MCAP0_MAGIC:
+            raise ValueError("it has no end")
+        self._stream.seek(0)
         summary = self._reader.get_summary()
         if summary is None or summary.statistics is None:
             raise ValueError("it has no index")

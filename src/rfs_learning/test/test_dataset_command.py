@@ -1,0 +1,230 @@
+"""`./rfs dataset`: what it keeps and skips, how it goes on, what it says, and what LeRobot gets."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+pytest.importorskip("rclpy")
+pytest.importorskip("rfs_msgs.msg")
+pytestmark = pytest.mark.ros
+
+from recorded_episode import PERIOD, START, Recording, ordinary  # noqa: E402
+from rfs_learning.dataset_command import main  # noqa: E402
+from rfs_learning.lerobot_export import _COPIED  # noqa: E402
+from rfs_learning.transitions import TransitionDataset  # noqa: E402
+
+from rfs_learning import dataset_build  # noqa: E402
+
+
+@pytest.fixture
+def bags(tmp_path) -> Path:
+    """Three good bags of two sessions; the third has a hold in its middle and an unlogged a0."""
+    folder = tmp_path / "bags"
+    ordinary(5, 0, corrected=2, success=True).write(
+        folder / "s1" / "a", object="mug", outcome="success", session="s1", operator="ada"
+    )
+    ordinary(4, 1).write(folder / "s1" / "b", object="mug", session="s1", operator="ada")
+    broken = ordinary(3, 2)
+    broken.executed(START + 3 * PERIOD, state=0)
+    for number in range(4, 7):
+        stamp = START + number * PERIOD
+        broken.tick(stamp, stamp - PERIOD)
+    for topic, message in broken.messages:
+        if topic == "/rfs/policy_action":
+            message.noise = []
+    broken.write(folder / "s2" / "a", object="small_box", session="s2", operator="bob")
+    return folder
+
+
+@pytest.fixture
+def dataset(bags, tmp_path) -> TransitionDataset:
+    assert main(["build", str(bags), "-o", str(tmp_path / "d.zarr")]) == 0
+    return TransitionDataset.open(tmp_path / "d.zarr")
+
+
+def test_batches_follow_chains(dataset):
+    rows = dataset.rows()
+    assert len(dataset) == 3
+    assert dataset.episode_ends.tolist() == [5, 9, 15]
+    assert rows.tolist() == [0, 1, 2, 3, 5, 6, 7, 9, 10, 12, 13]
+    assert dataset.dropped() == {"no successor": 1}
+    batch = dataset.batch([13, 0, 13])
+    state, cloud = dataset.array("state")[:], dataset.array("point_cloud")[:]
+    np.testing.assert_array_equal(batch.state, state[[13, 0, 13]])
+    np.testing.assert_array_equal(batch.next_state, state[[14, 1, 14]])
+    np.testing.assert_array_equal(batch.next_cloud, cloud[[14, 1, 14]])
+    np.testing.assert_array_equal(
+        batch.action, batch.base_action + dataset.array("human_residual")[:][[13, 0, 13]]
+    )
+    assert batch.intervened.tolist() == [False, True, False]
+    assert np.isnan(batch.noise[0]).all()
+    assert np.isfinite(batch.noise[1]).all()
+    assert dataset.batch([3]).done.tolist() == [True]
+    with pytest.raises(ValueError, match="no transition begins at row 4"):
+        dataset.batch([4])
+
+
+def test_unusable_bags_are_skipped_with_a_reason(bags, tmp_path, capsys):
+    whole = (bags / "s1" / "b" / "b_0.mcap").read_bytes()
+    half = len(whole) // 2  # in the middle of the messages
+    flipped = whole[:half] + bytes(~byte & 255 for byte in whole[half : half + 8]) + whole[half + 8 :]
+    damaged = {"cut": whole[:half], "flipped": flipped, "text": b"no"}
+    for name, content in damaged.items():
+        (bags / name).mkdir()
+        (bags / name / "metadata.yaml").touch()
+        (bags / name / f"{name}_0.mcap").write_bytes(content)
+    (bags / "sqlite").mkdir()
+    (bags / "sqlite" / "metadata.yaml").touch()
+    ordinary(3).write(bags / "unwanted", outcome="discarded")
+    ordinary(3).write(bags / "zz_faster", rate_hz="20.0")
+    Recording().write(bags / "still")
+    assert main(["build", str(bags), "-o", str(tmp_path / "d.zarr")]) == 3
+    said = capsys.readouterr().out.replace("\n", " ")
+    reasons = {
+        "cut": "damaged",
+        "flipped": "damaged",
+        "text": "damaged",
+        "sqlite": "no bag at",
+        "unwanted": "discarded it",
+        "zz_faster": "rate_hz",
+        "still": "never acted",
+    }
+    for name, reason in reasons.items():
+        assert f"skipped {bags / name}" in said
+        assert reason in said.split(f"skipped {bags / name}:")[1].split("skipped")[0]
+    assert "3 episodes added, 7 skipped" in said
+    assert len(TransitionDataset.open(tmp_path / "d.zarr")) == 3
+
+
+def test_a_foreign_bag_and_nothing_usable(tmp_path, capsys):
+    bag = ordinary(3).write(tmp_path / "foreign")
+    content = (bag / "foreign_0.mcap").read_bytes()
+    (bag / "foreign_0.mcap").write_bytes(
+        content.replace(b"rfs_msgs/msg/PolicyAction", b"abc_msgs/msg/PolicyAction")
+    )
+    assert main(["build", str(bag), "-o", str(tmp_path / "d.zarr")]) == 1
+    assert "no bag could be used" in capsys.readouterr().out
+    assert not (tmp_path / "d.zarr").exists()
+    assert main(["build", str(tmp_path / "nowhere"), "-o", str(tmp_path / "d.zarr")]) == 1
+    assert "no such file or folder" in capsys.readouterr().err
+
+
+def test_building_goes_on_where_it_was_interrupted(bags, tmp_path, monkeypatch, capsys):
+    output, read, seen = tmp_path / "d.zarr", dataset_build.read_episode, []
+
+    def interrupted(bag, expected):
+        seen.append(bag.name)
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+        return read(bag, expected)
+
+    monkeypatch.setattr(dataset_build, "read_episode", interrupted)
+    assert main(["build", str(bags), "-o", str(output)]) == 130
+    assert len(TransitionDataset.open(output)) == 2
+    assert main(["build", str(bags), "-o", str(output)]) == 0
+    assert "1 episodes added, 2 were in it" in capsys.readouterr().out
+    assert len(seen) == 4, "a bag that was in the dataset was read again"
+    again = TransitionDataset.open(output)
+    assert main(["build", str(bags), "-o", str(tmp_path / "whole.zarr")]) == 0
+    whole = TransitionDataset.open(tmp_path / "whole.zarr")
+    for name in ("point_cloud", "state", "executed", "noise", "transition", "object", "session"):
+        np.testing.assert_array_equal(again.array(name)[:], whole.array(name)[:])
+
+
+def test_info_tells_what_is_in_it(dataset, tmp_path, capsys):
+    assert main(["info", str(dataset.path), "--json", str(tmp_path / "info.json")]) == 0
+    info = json.loads((tmp_path / "info.json").read_text())
+    assert info["episodes"] == 3
+    assert info["transitions"] == 11
+    assert info["outcomes"] == {"mug": {"success": 1, "failure": 1}, "small_box": {"failure": 1}}
+    assert info["corrected"] == {"transitions": 2, "share": pytest.approx(2 / 11)}
+    assert info["residuals"]["translation_x_mm"]["mean"] == pytest.approx(10.0)
+    assert sum(info["residuals"]["largest_finger_rad"]["counts"]) == 2
+    assert info["cadence_ms"] == {"p50": 100.0, "p99": 100.0}
+    assert info["dropped"] == {"no successor": 1}
+    assert info["contract"]["operators"] == ["ada", "bob"]
+    assert info["contract"]["sessions"] == ["s1", "s2"]
+    assert set(info["actions"]) == set(dataset.layout.action_names)
+    said = capsys.readouterr().out
+    for words in ("2 corrected (18.2 %)", "small_box", "translation_z_mm", "palm_rotation_y", "p99 100.0 ms"):
+        assert words in said
+    assert main(["info", str(tmp_path)]) == 1
+    assert "not a transition dataset" in capsys.readouterr().err
+
+
+def test_building_imports_no_torch(bags, tmp_path):
+    """Torch alone takes more memory than a whole build."""
+    code = (
+        "import sys; from rfs_learning.dataset_command import main; "
+        f"status = main(['build', {str(bags)!r}, '-o', {str(tmp_path / 'd.zarr')!r}]); "
+        "sys.exit('torch came along' if 'torch' in sys.modules else status)"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.fixture
+def exported(dataset, tmp_path) -> Path:
+    assert main(["export", str(dataset.path), "--format", "lerobot", "-o", str(tmp_path / "lerobot")]) == 0
+    return tmp_path / "lerobot"
+
+
+def test_lerobot_layout(dataset, exported):
+    info = json.loads((exported / "meta" / "info.json").read_text())
+    rows = dataset.rows()
+    table = pq.read_table(exported / info["data_path"].format(chunk_index=0, file_index=0))
+    assert (info["codebase_version"], info["fps"]) == ("v3.0", 10)
+    assert info["total_frames"] == table.num_rows == len(rows)
+    assert set(table.column_names) == set(info["features"])
+    for feature, source in _COPIED.items():
+        stored = np.stack(table[feature].to_numpy())
+        expected = dataset.array(source)[:][rows].reshape(stored.shape)
+        np.testing.assert_array_equal(stored, expected)
+        assert str(stored.dtype) == info["features"][feature]["dtype"]
+        assert info["features"][feature]["shape"] == [max(1, stored[0].size)]
+    episodes = pq.read_table(exported / "meta/episodes/chunk-000/file-000.parquet").to_pylist()
+    # Frames of an episode are one period apart, so the hold makes two of the third one.
+    assert [e["length"] for e in episodes] == [4, 3, 2, 2]
+    assert [e["bag"] for e in episodes] == ["a", "b", "a", "a"]
+    assert info["total_episodes"] == 4
+    for number, episode in enumerate(episodes):
+        part = table.slice(episode["dataset_from_index"], episode["length"])
+        assert set(part["episode_index"].to_pylist()) == {number}
+        assert part["frame_index"].to_pylist() == list(range(episode["length"]))
+        np.testing.assert_allclose(part["timestamp"], np.arange(episode["length"]) / 10, atol=1e-6)
+    tasks = pq.read_table(exported / "meta/tasks.parquet").to_pylist()
+    names = {task["task_index"]: task["__index_level_0__"] for task in tasks}
+    assert [names[i] for i in table["task_index"].to_pylist()] == ["grasp the mug"] * 7 + [
+        "grasp the small box"
+    ] * 4
+    stats = json.loads((exported / "meta" / "stats.json").read_text())
+    actions = dataset.array("executed")[:][rows]
+    np.testing.assert_allclose(stats["action"]["mean"], actions.mean(0), atol=1e-6)
+    np.testing.assert_allclose(stats["action"]["std"], actions.std(0), atol=1e-6)
+    assert stats["action"]["count"] == [len(rows)]
+
+
+def test_an_export_does_not_overwrite(dataset, exported, capsys):
+    assert main(["export", str(dataset.path), "--format", "lerobot", "-o", str(exported)]) == 1
+    assert "exists" in capsys.readouterr().err
+
+
+def test_lerobot_reads_it(dataset, exported):
+    pytest.importorskip(
+        "lerobot", reason="lerobot is not installed here; it would pull a CUDA build of torch"
+    )
+    from lerobot.datasets.lerobot_dataset import LeRobotDataset
+
+    loaded = LeRobotDataset("local/check", root=exported)
+    assert len(loaded) == len(dataset.rows())
+    for index, row in enumerate(dataset.rows()):
+        for feature, source in _COPIED.items():
+            expected = dataset.array(source)[row]
+            np.testing.assert_array_equal(loaded[index][feature].numpy().reshape(expected.shape), expected)

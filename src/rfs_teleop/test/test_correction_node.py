@@ -2,9 +2,11 @@
 
 import itertools
 import os
+import pty
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterator
 
@@ -183,6 +185,34 @@ def test_the_scripted_operator_begins_episodes_and_calls_a_success(rig):
         node.show((1000 + tick) * STEP, (0.0, 0.0), height=0.03 if tick < 2 else 0.30)
         node.act((1000 + tick) * STEP)
     node.wait(lambda: node.commands[-1].command == OperatorCommand.Request.SUCCESS)
+
+
+def test_keys_correct_command_and_stop(rig):
+    person, line = pty.openpty()
+    before = termios.tcgetattr(line)
+    node = rig(device="keyboard", terminal=os.ttyname(line))
+    node.ready()
+    node.be(SessionStatus.STATE_RUNNING)
+    node.wait(lambda: not node.corrections[-1].problem)
+    os.write(person, b"w")
+    stamps = itertools.count(1000)
+    node.wait(lambda: node.act(next(stamps) * STEP).active)
+    pushed = node.corrections[-1]
+    assert pushed.residual[0] == pytest.approx(0.8 * 0.015)
+    assert pushed.axes[0] == pytest.approx(0.8)
+    assert not any(pushed.residual[1:])
+    os.write(person, b" ")
+    node.wait(lambda: node.corrections[-1].stop)
+    node.wait(lambda: node.commands)
+    node.wait(lambda: not node.corrections[-1].stop)  # or nobody could ever release it
+    os.write(person, b"\r")
+    node.wait(lambda: len(node.commands) > 1)
+    wanted = [OperatorCommand.Request.STOP, OperatorCommand.Request.SUCCESS]
+    assert [command.command for command in node.commands] == wanted
+    assert node.close()[0] == 0
+    assert termios.tcgetattr(line) == before
+    os.close(person)
+    os.close(line)
 
 
 def test_what_is_wrong_with_a_configuration_is_one_sentence(rig, tmp_path):

@@ -18,6 +18,7 @@ _FULL_PUSH = 0.015  # m; what a full deflection is expected to do
 _GAP = 1_000_000_000  # ns between two observations that are not of one episode
 _CARRIED = 0.10  # m; an object that is somewhere else in the next observation is that of a new episode
 _LET_GO = 0.03  # m of lift from which the operator leaves the robot alone
+_POWER_CLOSED, _PINCH_CLOSED = 0.5, 1.65  # rad; of the index finger's second and first joint
 _FELL = -0.03  # m of lift: the object has fallen off the table
 
 
@@ -120,10 +121,10 @@ class ScriptedOperator(Device):
             return axes
         error = self._error(scene, episode)
         distance = float(np.linalg.norm(error))
-        if distance > s.tolerance and not _closed(scene.fingers):
+        if _closed(scene.fingers):
+            axes[2] = -s.squeeze if distance < s.reach else 0.0
+        elif distance > s.tolerance:
             axes[:2] = error * min(s.gain / _FULL_PUSH, 1.0 / distance)
-        if distance < s.reach and _closing(scene.fingers):
-            axes[2] = -s.squeeze
         return axes
 
     def _error(self, scene: Scene, episode: _Episode) -> NDArray[np.float64]:
@@ -165,11 +166,6 @@ def _pinches(fingers: NDArray[np.float64]) -> bool:
     return bool(fingers[0] - fingers[2] > 0.7)
 
 
-def _closing(fingers: NDArray[np.float64]) -> bool:
-    """Whether the fingers have begun to close around something."""
-    return bool(fingers[2] > 0.35 or (_pinches(fingers) and fingers[0] > 1.55))
-
-
 def _closed(fingers: NDArray[np.float64]) -> bool:
-    """Whether it is too late to push."""
-    return bool(fingers[2] > 0.6 or (_pinches(fingers) and fingers[0] > 1.65))
+    """Whether the fingers are around the object, so that it is too late to push."""
+    return bool(fingers[2] > _POWER_CLOSED or (_pinches(fingers) and fingers[0] > _PINCH_CLOSED))

@@ -21,6 +21,7 @@ _STATES_THAT_MOVE = (1, 2)  # AUTONOMOUS, CORRECTING of ExecutedAction
 _SATURATED = 0.99  # of the bound
 _USED = 1e-3  # of the bound; less is nothing
 _JUMP = 0.25  # s by which two clocks must part at once
+_HIGHEST = 2.0  # m; also of a palm whose height is not known yet
 _SAMPLES = 120  # of a reward trace
 
 
@@ -142,6 +143,7 @@ class _Reader:
         self._lockstep = figures.sim_time == "lockstep"
         self._start: int | None = None
         self._last_moved = self._last_sent = 0
+        self._height = math.inf
         self._periods: list[float] = []
         self._offsets: dict[str, int] = {}
         self._stamps: dict[str, int] = {}
@@ -160,6 +162,8 @@ class _Reader:
 
     def _executed(self, message: Any, log_time: int) -> None:
         figures, stamp = self._figures, _ns(message.header.stamp)
+        # What was commanded before an action decides whether its correction counts.
+        height, self._height = self._height, float(message.target_pose.position.z)
         if message.state not in _STATES_THAT_MOVE or not len(message.action):
             figures.held += self._start is not None
             self._last_sent = 0  # a pause is no late tick
@@ -174,7 +178,7 @@ class _Reader:
             figures.seconds += (stamp - self._last_moved) * 1e-9
         self._last_moved, self._last_sent = stamp, sent
         figures.ticks += 1
-        self._residual(np.asarray(message.human_residual), float(message.target_pose.position.z))
+        self._residual(np.asarray(message.human_residual), min(height, _HIGHEST))
 
     def _residual(self, residual: np.ndarray, height: float) -> None:
         """Use of the bounds in a tick: (22,) residual, m and rad; palm height in m."""

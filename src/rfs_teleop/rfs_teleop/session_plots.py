@@ -10,7 +10,7 @@ _INK, _GRAY, _LINE, _PALE = "#1d2733", "#5f6b7a", "#e3e7ec", "#c9d6e6"
 _BLUE = "#33658a"
 COLORS = {"success": "#2a7f4f", "failure": "#b5453c"}
 _TITLES = {"x": "palm x", "y": "palm y", "z": "palm z", "closing": "fingers closing"}
-_TOP = 0.30  # m; higher the policy is alone
+_TOP = 0.16  # m; higher the policy is alone
 
 
 def interval_bar(successes: int, trials: int) -> str:
@@ -34,7 +34,7 @@ def use_plot(rows: Sequence[EpisodeFigures], limit: float) -> str:
     """
     totals = _by_height(rows)
     bins = range(max((b for b in totals if b * HEIGHT_BIN < _TOP), default=0) + 1)
-    step, left, width, gap, top = 17, 52, 186, 26, 24
+    step, left, width, gap, top = 20, 78, 180, 26, 24
     height = top + step * len(bins)
     parts = [_text(0, 11, "palm height", _GRAY)]
     for b in bins:
@@ -48,6 +48,8 @@ def use_plot(rows: Sequence[EpisodeFigures], limit: float) -> str:
             _text(x + width * p, height + 15, f"{100 * p:.0f} %", _GRAY, a)
             for p, a in ((0, "start"), (0.5, "middle"), (1, "end"))
         ]
+        if not any(row.axes[axis] for row in rows):
+            parts.append(_text(x + width / 2, (top + height) / 2, "not used", _GRAY, "middle"))
         for b in bins:
             ticks, corrected, used = totals.get(b, [(0, 0, 0.0)] * len(AXES))[axis]
             parts += _bars(x, height - step * (b + 1), width, step, ticks, corrected, used)

@@ -53,6 +53,15 @@ class Bag:
                 entries.update(record.metadata)
         return entries
 
+    def raw_messages(self) -> Iterator[tuple[str, Message]]:
+        """Topic and record of all messages, as they came from the wire."""
+        topics: dict[int, str] = {}
+        for record in self.records():
+            if isinstance(record, Channel):
+                topics[record.id] = record.topic
+            elif isinstance(record, Message):
+                yield topics[record.channel_id], record
+
     def messages(self, topics: Iterable[str] | None = None) -> Iterator[Recorded]:
         """Decoded messages of some topics (all by default)."""
         wanted = None if topics is None else frozenset(topics)

@@ -29,8 +29,10 @@ def repair(folder: Path) -> BagMetadata:
     files = sorted(folder.glob("*.mcap"))
     if not files:
         raise FileNotFoundError(f"{folder} holds no .mcap file: give the folder of a bag")
-    metadata = metadata_of(files[0].name, repair_file(files[0]))
-    metadata.write(folder)
+    contents = repair_file(files[0])
+    metadata = metadata_of(files[0].name, contents)
+    if not contents.finished or unfinished(folder):
+        metadata.write(folder)
     return metadata
 
 

@@ -62,3 +62,25 @@ def test_in_realtime_the_silent_node_is_named(silent: str, missing: str) -> None
     for topic in {"reward", "policy_action", "executed_action"} - {silent}:
         episode.take(topic, START + SECOND, 5.0)
     assert f"the {missing} node" in episode.problem(5.5)
+
+
+def test_a_pause_does_not_count_and_nobody_owes_a_message_in_it() -> None:
+    episode = watch(lockstep=False)
+    episode.take("reward", START + SECOND, 1.0)
+    episode.pause()
+    assert episode.problem(60.0) == ""
+    episode.take("reward", START + 31 * SECOND, 31.0)
+    episode.resume(31.0)
+    assert episode.problem(32.0) == ""
+    episode.take("reward", START + 32 * SECOND, 32.0)
+    assert episode.seconds == pytest.approx(2.0)
+    assert episode.outcome == ""
+
+
+def test_without_a_simulator_the_executor_tells_the_time_and_nobody_owes_a_reward() -> None:
+    episode = EpisodeWatch(START, 8.0, 5.0, 0.0, lockstep=False, simulator=False)
+    for second in range(1, 9):
+        episode.take("policy_action", START + second * SECOND, second)
+        episode.take("executed_action", START + second * SECOND, second)
+        assert episode.problem(second) == ""
+    assert episode.outcome == "failure"

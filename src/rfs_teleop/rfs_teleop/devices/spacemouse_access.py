@@ -17,7 +17,7 @@ def no_permission(path: str, vendor: int, product: int) -> str:
     """What to paste into a terminal."""
     return (
         f"a SpaceMouse is connected, but {path} may not be opened; paste this, then plug it in again: "
-        f"echo '{udev_rule(vendor, product)}' | sudo tee {RULES_FILE} "
+        f"echo '{udev_rule(vendor, product)}' | sudo tee -a {RULES_FILE} "
         "&& sudo udevadm control --reload-rules && sudo udevadm trigger --subsystem-match=hidraw"
     )
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 
 def find_bags(paths: Iterable[Path]) -> list[Path]:
-    """All bags at or below the paths: folders with an .mcap file, a .db3 file or a metadata.yaml, and files that
-    are given themselves.
+    """All bags at or below the paths.
+
+    A bag is a folder with an .mcap file, a .db3 file or a metadata.yaml, or a file that is given itself.
 
     Raises:
         FileNotFoundError: a path does not exist, or no bag is there.

@@ -1,5 +1,7 @@
-"""What `./rfs bags info` shows: contract, and each topic's count, rate and size. From the records, not the index,
-so that it works for bags that were cut off."""
+"""What `./rfs bags info` shows: contract, and each topic's count, rate and size.
+
+From the records, not the index, so that it works for bags that were cut off.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -64,8 +66,9 @@ class Overview:
         width = max((len(topic.name) for topic in self.topics.values()), default=0)
         for topic in self.topics.values():
             lost = self.contract.get(f"lost {topic.name}", "0")
-            text = f"  {topic.name:<{width}}  {topic.count:>7}  {topic.rate:>7.1f} Hz  {topic.size / 1e6:>8.2f} MB"
-            yield f"{text}  {topic.type}" + (f"  LOST {lost}" if lost != "0" else "")
+            end = topic.type + (f"  LOST {lost}" if lost != "0" else "")
+            figures = f"{topic.count:>7}  {topic.rate:>7.1f} Hz  {topic.size / 1e6:>8.2f} MB"
+            yield f"  {topic.name:<{width}}  {figures}  {end}"
 
 
 def overview(path: Path) -> Overview:

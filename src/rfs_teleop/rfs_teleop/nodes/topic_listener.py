@@ -47,7 +47,7 @@ class _Polled(CallbackGroup):
 
 
 class _Occasional(CallbackGroup):
-    """Executed only when it is `open`: events are rare, and to wait for all of them each turn is not cheap."""
+    """Executed only when it is `open`: events are rare, and waiting for all of them is not cheap."""
 
     def __init__(self) -> None:
         super().__init__()

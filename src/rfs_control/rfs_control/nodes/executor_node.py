@@ -99,9 +99,11 @@ class ExecutorNode(Node):
         self.get_logger().info(f"ready ({mode}, {1 / self._core.limits.period:g} Hz)")
 
     def _on_policy_action(self, message: PolicyAction) -> None:
-        now = time.monotonic()
-        stamp = stamps.nanoseconds(message.observation_stamp)
+        now, stamp = time.monotonic(), stamps.nanoseconds(message.observation_stamp)
         try:
+            if not self._core.lockstep and self._age(stamp) < -self._core.max_observation_age:
+                stamp = self._present()  # later actions shall not be older than this one
+                raise ValueError("policy action: observation lies in the future; are the clocks in step?")
             chunk = messages.read_chunk(message)
         except ValueError as error:
             self._send(self._core.reject(stamp, str(error), now))

@@ -1,6 +1,6 @@
 """Bags to a transition dataset, one bag at a time: memory does not grow with their number."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,26 +23,6 @@ class BuildResult:
     added: int = 0
     known: int = 0
     skipped: list[tuple[Path, str]] = field(default_factory=list)
-
-
-def find_bags(paths: Iterable[Path]) -> list[Path]:
-    """Every bag among the paths and below them, in the order of the paths and then of the names.
-
-    Raises:
-        FileNotFoundError: a path does not exist, or there is no bag below it.
-    """
-    bags: dict[Path, None] = {}
-    for path in paths:
-        found = [path] if _is_bag(path) else [p for p in sorted(path.rglob("*")) if p.is_dir() and _is_bag(p)]
-        if not found:
-            what = "no bag is there or below it" if path.exists() else "there is no such file or folder"
-            raise FileNotFoundError(f"{path}: {what}; give bags, or folders that hold some")
-        bags.update(dict.fromkeys(found))
-    return list(bags)
-
-
-def _is_bag(path: Path) -> bool:
-    return path.suffix == ".mcap" or (path / "metadata.yaml").is_file() or any(path.glob("*.mcap"))
 
 
 def build(bags: Sequence[Path], output: Path, console: Console) -> BuildResult:

@@ -7,9 +7,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from rfs_teleop.bag_folders import find_bags
 from rich.console import Console
 
-from rfs_learning.dataset_build import build, find_bags
+from rfs_learning.dataset_build import build
 from rfs_learning.transitions import TransitionDataset
 
 SKIPPED = 3

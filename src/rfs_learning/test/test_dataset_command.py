@@ -19,7 +19,7 @@ from rfs_learning.dataset_command import main  # noqa: E402
 from rfs_learning.lerobot_export import _COPIED  # noqa: E402
 from rfs_learning.transitions import TransitionDataset  # noqa: E402
 
-from rfs_learning import dataset_build  # noqa: E402
+from rfs_learning import dataset_build, lerobot_export  # noqa: E402
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_unusable_bags_are_skipped_with_a_reason(bags, tmp_path, capsys):
         "cut": "damaged",
         "flipped": "damaged",
         "text": "damaged",
-        "sqlite": "no bag at",
+        "sqlite": "no .mcap file",
         "unwanted": "discarded it",
         "zz_faster": "rate_hz",
         "still": "never acted",
@@ -112,7 +112,7 @@ def test_a_foreign_bag_and_nothing_usable(tmp_path, capsys):
     assert "no bag could be used" in capsys.readouterr().out
     assert not (tmp_path / "d.zarr").exists()
     assert main(["build", str(tmp_path / "nowhere"), "-o", str(tmp_path / "d.zarr")]) == 1
-    assert "no such file or folder" in capsys.readouterr().err
+    assert "does not exist" in capsys.readouterr().err
 
 
 def test_building_goes_on_where_it_was_interrupted(bags, tmp_path, monkeypatch, capsys):
@@ -209,6 +209,21 @@ def test_lerobot_layout(dataset, exported):
     np.testing.assert_allclose(stats["action"]["mean"], actions.mean(0), atol=1e-6)
     np.testing.assert_allclose(stats["action"]["std"], actions.std(0), atol=1e-6)
     assert stats["action"]["count"] == [len(rows)]
+
+
+def test_lerobot_files_of_limited_size(dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(lerobot_export, "_FILE_BYTES", 60_000)
+    monkeypatch.setattr(lerobot_export, "_FILES_PER_CHUNK", 2)
+    assert main(["export", str(dataset.path), "--format", "lerobot", "-o", str(tmp_path / "lerobot")]) == 0
+    episodes = pq.read_table(tmp_path / "lerobot/meta/episodes/chunk-000/file-000.parquet").to_pylist()
+    places = [(e["data/chunk_index"], e["data/file_index"]) for e in episodes]
+    assert places == [(0, 0), (0, 1), (1, 0), (1, 0)]
+    for chunk, file in set(places):
+        name = lerobot_export.DATA_FILE.format(chunk_index=chunk, file_index=file)
+        wanted = [
+            e["episode_index"] for e, place in zip(episodes, places, strict=True) if place == (chunk, file)
+        ]
+        assert sorted(set(pq.read_table(tmp_path / "lerobot" / name)["episode_index"].to_pylist())) == wanted
 
 
 def test_an_export_does_not_overwrite(dataset, exported, capsys):

@@ -22,7 +22,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 from zstandard import ZstdError
 
-from rfs_teleop.bag_reader import Bag
+from rfs_teleop.bag_folders import mcap_file
 
 _RECORD = struct.Struct("<BQ")  # kind and length
 _MESSAGE = struct.Struct("<HIQQ")  # channel, sequence, log time, publish time
@@ -48,12 +48,14 @@ class IndexedBag:
     """A finished bag, read in pieces; to be closed, or used as a context.
 
     Raises:
-        FileNotFoundError: there is no bag at this path.
-        ValueError: the bag has no end, or is damaged.
+        ValueError: there is no bag of this kind, it has no end, or is damaged.
     """
 
     def __init__(self, path: Path | str) -> None:
-        self.file = Bag(path).file
+        path = Path(path)
+        self.file = mcap_file(path)
+        self.name = path.stem if path.is_file() else path.resolve().name
+        """The episode's id: name of the bag's folder, or of the file when only that was given."""
         self._stream = self.file.open("rb")
         try:
             with _damage_told():
@@ -88,19 +90,6 @@ class IndexedBag:
     def close(self) -> None:
         """Close the file."""
         self._stream.close()
-
-    @property
-    def name(self) -> str:
-        """The episode's id: name of the bag's folder."""
-        return self.file.parent.name
-
-    @property
-    def counts(self) -> Mapping[str, int]:
-        """Number of messages by topic."""
-        statistics = self._summary.statistics
-        assert statistics is not None
-        counted = statistics.channel_message_counts
-        return {channel.topic: counted.get(key, 0) for key, channel in self._summary.channels.items()}
 
     @property
     def types(self) -> dict[str, str]:

@@ -1,0 +1,62 @@
+"""Reading through a bag's index gives what reading all of it gives; a bag that is not whole is refused."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rfs_teleop.bag import BagWriter
+from rfs_teleop.bag_index import IndexedBag
+from rfs_teleop.bag_metadata import Topic
+from rfs_teleop.bag_reader import Bag
+from rfs_teleop.definitions import Definition
+from rosbags.typesys import Stores, get_typestore
+
+STORE = get_typestore(Stores.ROS2_JAZZY)
+NAME = "std_msgs/msg/String"
+TOPICS = ("/a", "/b", "/pictures")
+
+sequences = st.lists(st.tuples(st.sampled_from(TOPICS), st.text(max_size=20)), max_size=20)
+
+
+def write(folder: Path, sent: list[tuple[str, str]], chunk: int = 3) -> Path:
+    definition = {NAME: Definition(NAME, "string data\n", STORE.hash_rihs01(NAME))}
+    bag = BagWriter(folder, [Topic(name, NAME) for name in TOPICS], definition, {"object": "mug"})
+    for number, (topic, text) in enumerate(sent):
+        bag.write(topic, bytes(STORE.serialize_cdr(STORE.types[NAME](text), NAME)), 1000 + number)
+        if number % chunk == 0:
+            bag.flush()
+    bag.close({"outcome": "success"})
+    return folder
+
+
+@given(sequences, st.sets(st.sampled_from(TOPICS)))
+@settings(max_examples=25, deadline=None)
+def test_chosen_topics_come_back_in_order(tmp_path_factory, sent, topics):
+    folder = write(tmp_path_factory.mktemp("bags") / "episode", sent)
+    with IndexedBag(folder) as bag:
+        found = [(raw.topic, raw.log_time, bag.decode(raw).data) for raw in bag.raw(topics)]
+        assert bag.contract["object"] == "mug"
+        assert bag.contract["outcome"] == "success"
+        assert bag.name == "episode"
+    assert found == [(m.topic, m.log_time, m.message.data) for m in Bag(folder).messages(topics)]
+
+
+@given(st.floats(0, 1, exclude_max=True))
+@settings(max_examples=30, deadline=None)
+def test_a_bag_cut_off_anywhere_is_refused(tmp_path_factory, share):
+    folder = write(tmp_path_factory.mktemp("bags") / "episode", [("/a", "text")] * 9)
+    file = folder / "episode_0.mcap"
+    content = file.read_bytes()
+    file.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(ValueError, match="recover"):
+        IndexedBag(folder)
+
+
+def test_bytes_that_are_no_message_are_told(tmp_path):
+    folder = write(tmp_path / "episode", [("/a", "text")])
+    with IndexedBag(folder) as bag:
+        (raw,) = bag.raw(["/a"])
+        broken = type(raw)(raw.topic, raw.log_time, raw.type, raw.data[:7])
+        with pytest.raises(ValueError, match="damaged"):
+            bag.decode(broken)

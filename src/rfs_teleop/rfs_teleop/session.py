@@ -206,7 +206,8 @@ class Session:
 
     def _wait(self, why: str) -> None:
         self.phase = Phase.WAITING
-        todo = "start" if self.plan.simulator else f"place {self.object or 'the object'}, then start"
+        place = "" if self.plan.simulator else f"place {self.object or 'the object'}, then "
+        todo = f"{place}start the episode"
         self.message = f"{why}. When that is solved: {todo}" if why else todo
 
     def _pause(self, message: str) -> None:

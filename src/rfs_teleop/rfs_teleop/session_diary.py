@@ -49,9 +49,12 @@ class SessionDiary:
             self._tell(f"episode {number}  {outcome}  not recorded  {'; '.join(ending.problems)}")
         else:
             self._read(bag, ending.counts, number)
-        if any(record.bags()) or record.discarded:
-            record.save()
-            write_page(record)
+        try:
+            if any(record.bags()) or record.discarded:
+                record.save()
+                write_page(record)
+        except OSError as error:
+            self._lines.put(f"the session's page cannot be written: {error}")
 
     def _read(self, bag: Path, counts: Counts, number: int) -> None:
         figures = self._record.read(bag)

@@ -153,12 +153,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Make session.json and report.html of a session's folder from its bags; 1 when a bag was skipped."""
     parser = argparse.ArgumentParser(prog="rfs bags report", description="Figures and page of a session.")
     parser.add_argument("folder", type=Path, help="the session's folder, which holds its bags")
-    record = SessionRecord(parser.parse_args(argv).folder.expanduser().resolve())
-    record.read_bags()
+    record = SessionRecord.open(parser.parse_args(argv).folder.expanduser().resolve(), afresh=True)
     if not record.episodes and not record.skipped:
         raise FileNotFoundError(f"no bag in {record.folder}: give the folder of a session, runs/bags/NAME")
-    before = SessionRecord.open(record.folder)
-    record.planned, record.discarded = before.planned, before.discarded
     counted = 0
     for row in record.episodes:
         counted += row.outcome in ("success", "failure")

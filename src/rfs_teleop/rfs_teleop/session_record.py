@@ -34,17 +34,20 @@ class SessionRecord:
         return self.folder / "session.json"
 
     @classmethod
-    def open(cls, folder: Path, planned: int = 0) -> "SessionRecord":
-        """What earlier starts of the session left; episodes that the file lacks are read from their bags."""
+    def open(cls, folder: Path, planned: int = 0, afresh: bool = False) -> "SessionRecord":
+        """What earlier starts of the session left; episodes that the file lacks are read from their bags.
+
+        afresh: read all bags again, whatever the file says of them.
+        """
         record = cls(folder, planned)
         try:
             data = json.loads(record.file.read_text())
-            record.episodes = [EpisodeFigures.from_json(row) for row in data["episodes"]]
             record.discarded = int(data["discarded"])
             record.planned = planned or int(data["planned"])
+            rows = [EpisodeFigures.from_json(row) for row in data["episodes"] if not afresh]
         except (OSError, ValueError, KeyError, TypeError):
-            record.episodes = []
-        record.episodes = [row for row in record.episodes if (folder / row.id).is_dir()]
+            rows = []
+        record.episodes = [row for row in rows if (folder / row.id).is_dir()]
         record.read_bags()
         return record
 

@@ -197,10 +197,10 @@ def test_a_person_starts_first_and_each_time_on_hardware() -> None:
     it = session(world, simulator=False, objects=["mug", "box"], episodes=2)
     settle(it)
     assert it.phase == Phase.WAITING
-    assert it.message == "place mug, then start"
+    assert it.message == "place mug, then start the episode"
     give(it, Command.START, Command.FAILURE)
     assert it.phase == Phase.WAITING
-    assert it.message == "place box, then start"
+    assert it.message == "place box, then start the episode"
     give(it, Command.START, Command.SUCCESS)
     assert it.phase == Phase.FINISHED
 

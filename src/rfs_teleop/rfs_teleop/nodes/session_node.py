@@ -40,6 +40,7 @@ _RCLError = rclpy_implementation.RCLError
 _ANY_TYPE = ParameterDescriptor(dynamic_typing=True)
 _LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 _AFTERTHOUGHT = 0.5  # s after a release in which a message may still tell of the stop
+_LASTING = 0.5  # s from which on a hold is worth a word
 _NICENESS = 5
 
 
@@ -68,12 +69,12 @@ class SessionNode(Node):
             self, executor, self._patience, self._between_attempts, plan.simulator, operator=True
         )
         self._remote.operator_name, self._remote.session = self._operator, self._session_name
-        self._diary = SessionDiary(bags / self._session_name, plan.episodes)
+        self.diary = SessionDiary(bags / self._session_name, plan.episodes)
         self._watch: EpisodeWatch | None = None
-        self._stop_known = self._released = 0.0
-        self._hold_reason = self._recorder_problem = self._published = ""
+        self._released = self._held_since = 0.0
+        self._hold_reason = self._recorder_problem = self._published = self._told = ""
         self.session = Session(
-            plan, self._remote, self._episode_id, self._began, self._ended, self._diary.tally()
+            plan, self._remote, self._episode_id, self._began, self._ended, self.diary.tally()
         )
         self._status = self.create_publisher(SessionStatus, "/rfs/session", _LATCHED)
         self._listen(plan.simulator)
@@ -94,7 +95,9 @@ class SessionNode(Node):
         self._take("policy_action", message.observation_stamp)
 
     def _on_executed(self, message: ExecutedAction) -> None:
-        self._hold_reason = message.reason if message.state == ExecutedAction.STATE_HOLDING else ""
+        holds = message.state == ExecutedAction.STATE_HOLDING
+        self._hold_reason = message.reason if holds else ""
+        self._held_since = self._held_since if holds else time.monotonic()
         stopped = message.state == ExecutedAction.STATE_STOPPED
         if stopped and self.session.phase != Phase.STOPPED and time.monotonic() > self._released:
             self.session.stopped(message.reason.partition(";")[0] or "stopped")
@@ -143,22 +146,25 @@ class SessionNode(Node):
         except ServiceError as error:
             return str(error)
         self.create_service(OperatorCommand, "/rfs/session/command", self._on_command)
-        if self._diary.tally().counted:
+        if self.diary.tally().counted:
             print(f"session {self._session_name} goes on with episode {self.session.number}", flush=True)
-        while self.session.phase != Phase.FINISHED:
-            self._publish()
-            self._look()
-            if self.session.busy:
-                self.session.step()
-            else:
-                self._executor.spin_once(timeout_sec=0.1)
-        print(self._diary.finish(), flush=True)
+        try:
+            while self.session.phase != Phase.FINISHED:
+                self._turn()
+        finally:
+            if self.context.ok():
+                self.session.close("the session was ended")
+        print(self.diary.finish(), flush=True)
         self._publish()
         return self.session.failed
 
-    def interrupted(self) -> None:
-        """A signal ended the node: the nodes get theirs, too, so nothing is asked of them."""
-        self._diary.finish()
+    def _turn(self) -> None:
+        self._publish()
+        self._look()
+        if self.session.busy:
+            self.session.step()
+        else:
+            self._executor.spin_once(timeout_sec=0.1)
 
     def _look(self) -> None:
         """Whether the running episode is over, or somebody is missing."""
@@ -171,7 +177,8 @@ class SessionNode(Node):
         now = time.monotonic()
         if watch.paused:
             watch.resume(now)
-        session.message = f"the robot holds: {self._hold_reason}" if self._hold_reason else ""
+        holds = self._hold_reason and now - self._held_since > _LASTING
+        session.message = f"the robot holds: {self._hold_reason}" if holds else ""
         problem = watch.problem(now)
         if watch.success:
             session.judged(True)
@@ -200,13 +207,17 @@ class SessionNode(Node):
 
     def _ended(self, outcome: str, bag: str, ending: Ending) -> None:
         self._watch = None
-        self._diary.ended(outcome, Path(bag) if bag else None, ending, self.session.number)
+        self.diary.ended(outcome, Path(bag) if bag else None, ending, self.session.number)
 
     def _publish(self) -> None:
         """Tell the state, once per change."""
         session, tally = self.session, self.session.tally
-        for line in self._diary.lines():
+        for line in self.diary.lines():
             print(line, flush=True)
+        if session.message != self._told:
+            self._told = session.message
+            if session.message:
+                print(f"{session.phase.name.lower()}: {session.message}", flush=True)
         status = SessionStatus(
             session=self._session_name,
             operator_name=self._operator,
@@ -217,7 +228,7 @@ class SessionNode(Node):
             failures=tally.failures,
             discarded=tally.discarded,
             object=session.object,
-            last=self._diary.last,
+            last=self.diary.last,
             message=session.message,
         )
         if str(status) == self._published:
@@ -247,7 +258,7 @@ def main() -> int:
         problem = str(error)
     finally:
         if node is not None:
-            node.interrupted()
+            node.diary.finish()
         rclpy.try_shutdown()
     if problem:
         print(f"session: {problem}", file=sys.stderr)

@@ -140,7 +140,7 @@ class Page:
 
     def _update_panels(self, view: View, now: float) -> None:
         self._banner.content = panel.banner(view.tick, now, self._count)
-        self._session.content = panel.session(view.session, view.notice)
+        self._session.content = panel.session(view.session, view.notice, view.silent)
         self._buttons[Command.PAUSE].label = "Resume" if self._paused() else "Pause"
         self._buttons[Command.RELEASE].disabled = not self._stopped()
         residual = [] if view.tick is None else view.tick.residual.tolist()

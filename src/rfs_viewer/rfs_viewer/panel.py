@@ -69,8 +69,9 @@ def banner(tick: Tick | None, now: float, count: int) -> str:
     )
 
 
-def session(status: Session | None, notice: Notice | None) -> str:
-    """Where the session stands, what it asks of the operator, and the answer to the last button."""
+def session(status: Session | None, notice: Notice | None, silent: Sequence[str] = ()) -> str:
+    """Where the session stands, what it asks of the operator, and the answer to the last button; then which
+    inputs are `silent`."""
     if status is None:
         lines = [
             '<div class="rfs-progress">No session</div><div class="rfs-dim">Only stop and release work.</div>'
@@ -85,6 +86,8 @@ def session(status: Session | None, notice: Notice | None) -> str:
     if notice is not None:
         kind = "rfs-message rfs-refused" if notice.refused else "rfs-message"
         lines.append(f'<div class="{kind}">{escape(notice.text)}</div>')
+    if silent:
+        lines.append(f'<div class="rfs-message">Old, not heard lately: {escape(", ".join(silent))}.</div>')
     return f'<div class="rfs">{"".join(lines)}</div>'
 
 

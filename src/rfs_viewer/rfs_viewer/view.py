@@ -78,8 +78,8 @@ class View:
     """Everything at one time; None where nothing was heard yet.
 
     `joints`: (23,) rad, order of JOINTS. `points`: (n, 3) m. `picture`: (h, w, 3) uint8.
-    `mask`: (h, w) uint8, the tracker's. `prompt`: pixel (x, y) that was clicked last.
-    `centroid`: (3,) m, the object's.
+    `mask`: (h, w) uint8, the tracker's. `prompt`: pixel (x, y) that was clicked, until a
+    mask answers it. `centroid`: (3,) m, the object's. `silent`: what is drawn and was not heard lately.
     """
 
     joints: Array | None = None
@@ -94,6 +94,7 @@ class View:
     tick: Tick | None = None
     session: Session | None = None
     notice: Notice | None = None
+    silent: tuple[str, ...] = ()
     traces: Traces = field(default_factory=Traces)
 
     def hear(self, tick: Tick) -> None:

@@ -79,6 +79,7 @@ def test_session_in_words() -> None:
         assert text in html
     assert "Episode 3 ·" in panel.session(session(planned=0), None)
     assert "No session" in panel.session(None, None)
+    assert "point cloud" in panel.session(None, None, ("joint states", "point cloud"))
 
 
 @given(st.lists(st.floats(-1, 1, width=32), min_size=22, max_size=22))

@@ -43,6 +43,8 @@ _NICENESS = 10
 _PERIOD = 0.1  # s
 _IMAGES_EVERY = 2  # periods
 _POINTS = "/camera/points"
+_NAMES = {"/joint_states": "joint states", _POINTS: "point cloud", "/camera/color/image_raw": "picture"}
+_SILENT_AFTER = 1.5  # s
 _LIVE = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 _MANY = QoSProfile(depth=20, reliability=ReliabilityPolicy.BEST_EFFORT)  # all nodes share one topic
 _LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -68,6 +70,7 @@ class ViewerNode(Node):
             "/camera/color/camera_info": (CameraInfo, self._take_intrinsics),
             "/rfs/reward/mask": (Image, self._take_mask),
         }
+        self._heard: dict[str, float] = {}
         self._close: list[Subscription] = []
         self._count = 0
         self._calls = OperatorCalls(self)
@@ -115,17 +118,20 @@ class ViewerNode(Node):
             for subscription in self._close:
                 self.destroy_subscription(subscription)
             self._close.clear()
+            self._heard.clear()
 
     def _keep(self, topic: str, kind: type) -> Subscription:
         """Only the newest message, packed as it came: most are never drawn."""
 
         def keep(data: bytes) -> None:
             self._newest[topic] = data
+            self._heard[topic] = time.monotonic()
 
         return self.create_subscription(kind, topic, keep, _LIVE, raw=True)
 
     def _on_joint_states(self, message: JointState) -> None:
-        self._joints.update(message.name, message.position, 0, time.monotonic())
+        now = self._heard["/joint_states"] = time.monotonic()
+        self._joints.update(message.name, message.position, 0, now)
 
     def _on_executed(self, message: ExecutedAction) -> None:
         with suppress(ValueError):  # an unknown state: the page says that it hears nothing
@@ -163,7 +169,11 @@ class ViewerNode(Node):
         for topic in self._drawn if self._count % _IMAGES_EVERY == 0 else (_POINTS,):
             self._unpack(topic)
         self._count += 1
-        self._server.update(self._view, time.monotonic())
+        now = time.monotonic()
+        self._view.silent = tuple(
+            name for topic, name in _NAMES.items() if now - self._heard.get(topic, now) > _SILENT_AFTER
+        )
+        self._server.update(self._view, now)
 
     def _unpack(self, topic: str) -> None:
         """Take the newest message of a topic into the view. What is wrong with one is the policy's to say."""
@@ -181,6 +191,7 @@ class ViewerNode(Node):
 
     def _take_mask(self, message: Image) -> None:
         self._view.mask = messages.image_pixels(message)[..., 0]
+        self._view.prompt = None
 
     def _take_intrinsics(self, message: CameraInfo) -> None:
         if message.k[0] > 0:

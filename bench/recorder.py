@@ -149,9 +149,12 @@ class _Client:
             raise RuntimeError(f"the recorder does not offer {name}")
         future = client.call_async(request)
         self._executor.spin_until_future_complete(future, _PATIENCE)
-        if not future.done() or not future.result().success:
-            raise RuntimeError(f"{name}: {future.result().message if future.done() else 'no answer'}")
-        return future.result()
+        response: Any = future.result()
+        if response is None:
+            raise RuntimeError(f"{name}: no answer")
+        if not response.success:
+            print(f"{name}: {response.message}", file=sys.stderr)
+        return response
 
     def close(self) -> None:
         self._node.destroy_node()

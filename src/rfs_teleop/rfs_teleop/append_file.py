@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _PARTS = 512  # how many buffers one system call takes (IOV_MAX is 1024)
+_BLOCK = 8 * 1024 * 1024  # bytes after which the disk is set to work
 
 
 class AppendFile:
@@ -16,6 +17,7 @@ class AppendFile:
 
     def __init__(self, path: Path) -> None:
         self.size = 0
+        self._begun = 0
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
 
     def append(self, parts: Sequence[bytes]) -> None:
@@ -31,6 +33,14 @@ class AppendFile:
             os.ftruncate(self._file, self.size)
             raise
         self.size += sum(map(len, parts))
+        if self.size - self._begun >= _BLOCK:
+            self._begin_writeback()
+
+    def _begin_writeback(self) -> None:
+        """Left alone, the system gathers gigabytes and then stalls the writer until the disk has them."""
+        start = max(self._begun - _BLOCK, 0)
+        os.posix_fadvise(self._file, start, self.size - start, os.POSIX_FADV_DONTNEED)
+        self._begun = self.size
 
     def _write(self, parts: list[memoryview]) -> None:
         written = os.writev(self._file, parts)

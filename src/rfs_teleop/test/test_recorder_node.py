@@ -2,6 +2,8 @@
 
 import itertools
 import os
+import random
+import resource
 import signal
 import subprocess
 import sys
@@ -15,26 +17,31 @@ rclpy = pytest.importorskip("rclpy")
 pytest.importorskip("rfs_msgs.msg")
 pytestmark = pytest.mark.ros
 
+from geometry_msgs.msg import TransformStamped  # noqa: E402
 from rclpy.context import Context  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.node import Node  # noqa: E402
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy  # noqa: E402
+from rclpy.serialization import serialize_message  # noqa: E402
+from rfs_teleop.bag_check import check  # noqa: E402
 from rfs_teleop.bag_reader import Bag  # noqa: E402
+from rfs_teleop.bag_repair import repair  # noqa: E402
 from rosbags.highlevel import AnyReader  # noqa: E402
-from sensor_msgs.msg import JointState  # noqa: E402
+from sensor_msgs.msg import CameraInfo, Image, JointState  # noqa: E402
 
 from rfs_msgs.msg import EpisodeStatus, PolicyAction  # noqa: E402
 from rfs_msgs.srv import EndEpisode, StartEpisode  # noqa: E402
 
 PATIENCE = 20.0
-_DOMAINS = itertools.cycle(map(int, os.environ["RFS_TEST_DOMAINS"].split(",")))
+_SHARED_DOMAIN, *_OTHERS = map(int, os.environ["RFS_TEST_DOMAINS"].split(","))
+_DOMAINS = itertools.cycle(_OTHERS)
 
 
 class Rig:
     """A publisher of joint states and policy actions, and clients of the recorder."""
 
-    def __init__(self, bags: Path) -> None:
-        self.bags = bags
-        domain = next(_DOMAINS)
+    def __init__(self, bags: Path, domain: int) -> None:
+        self.bags, self.domain = bags, domain
         self.context = Context()
         rclpy.init(context=self.context, domain_id=domain)
         self.node = Node("rig", context=self.context)
@@ -42,6 +49,15 @@ class Rig:
         self.executor.add_node(self.node)
         self.joints = self.node.create_publisher(JointState, "/joint_states", 100)
         self.actions = self.node.create_publisher(PolicyAction, "/rfs/policy_action", 10)
+        best_effort = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+        self.images = self.node.create_publisher(Image, "/camera/color/image_raw", best_effort)
+        self.cameras = self.node.create_publisher(CameraInfo, "/camera/color/camera_info", best_effort)
+        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self.extrinsics = self.node.create_publisher(TransformStamped, "/camera/color/extrinsics", latched)
+        self.states: list[int] = []
+        self.node.create_subscription(
+            EpisodeStatus, "/rfs/episode", lambda status: self.states.append(status.state), latched
+        )
         self.starting = self.node.create_client(StartEpisode, "/rfs/episode/start")
         self.stopping = self.node.create_client(EndEpisode, "/rfs/episode/stop")
         command = [sys.executable, "-m", "rfs_teleop.nodes.recorder_node"]
@@ -50,7 +66,8 @@ class Rig:
         self.process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
         self.wait(self.starting.service_is_ready)
         self.wait(self.stopping.service_is_ready)
-        self.wait(lambda: self.joints.get_subscription_count() and self.actions.get_subscription_count())
+        publishers = (self.joints, self.actions, self.images, self.cameras, self.extrinsics)
+        self.wait(lambda: all(publisher.get_subscription_count() for publisher in publishers))
 
     def wait(self, done: Callable[[], object]) -> None:
         end = time.monotonic() + PATIENCE
@@ -58,8 +75,9 @@ class Rig:
             assert time.monotonic() < end, "nothing came"
             self.executor.spin_once(timeout_sec=0.1)
 
-    def start(self, name: str) -> StartEpisode.Response:
-        future = self.starting.call_async(StartEpisode.Request(id=name, object="mug", seed=3))
+    def start(self, name: str, session: str = "") -> StartEpisode.Response:
+        request = StartEpisode.Request(id=name, object="mug", seed=3, operator_name="ann", session=session)
+        future = self.starting.call_async(request)
         self.wait(future.done)
         return future.result()
 
@@ -87,14 +105,14 @@ class Rig:
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     """One recorder for the tests that leave it running."""
-    rig = Rig(tmp_path_factory.mktemp("bags"))
+    rig = Rig(tmp_path_factory.mktemp("bags"), _SHARED_DOMAIN)
     yield rig
     rig.close()
 
 
 @pytest.fixture
 def rig(tmp_path: Path) -> Iterator[Rig]:
-    rig = Rig(tmp_path)
+    rig = Rig(tmp_path, next(_DOMAINS))
     yield rig
     rig.close()
 
@@ -137,15 +155,6 @@ def test_refusals_are_sentences(shared: Rig) -> None:
     assert "start one first" in ended.message
 
 
-def test_a_killed_recorder_leaves_what_was_on_disk(rig: Rig, tmp_path: Path) -> None:
-    rig.start("episode")
-    rig.publish(20)
-    wait_until_on_disk(rig, tmp_path / "episode", 20)
-    rig.process.kill()
-    rig.process.wait()
-    assert positions(tmp_path / "episode") == [float(index) for index in range(20)]
-
-
 def test_interrupting_the_recorder_closes_the_bag(rig: Rig, tmp_path: Path) -> None:
     rig.start("episode")
     rig.publish(5)
@@ -154,3 +163,94 @@ def test_interrupting_the_recorder_closes_the_bag(rig: Rig, tmp_path: Path) -> N
     assert rig.process.wait(PATIENCE) == 0
     assert Bag(tmp_path / "episode").contract["outcome"] == "unknown"
     assert (tmp_path / "episode/metadata.yaml").exists()
+
+
+def test_the_contract_is_in_the_bag_even_when_the_recorder_is_killed(rig: Rig, tmp_path: Path) -> None:
+    rig.extrinsics.publish(TransformStamped(child_frame_id="camera"))
+    rig.cameras.publish(CameraInfo(width=640, height=480))
+    bag = tmp_path / "monday/episode"
+    assert rig.start("episode", session="monday").bag == str(bag)
+    rig.actions.publish(PolicyAction(layout="delta_pose_22", checkpoint="abc", horizon=2))
+    rig.wait(lambda: "checkpoint" in Bag(bag).contract)
+    rig.publish(1)
+    wait_until_on_disk(rig, bag, 1)
+    rig.process.kill()
+    rig.process.wait()
+    repair(bag)
+    contract = Bag(bag).contract
+    assert (contract["operator"], contract["session"], contract["layout"]) == (
+        "ann",
+        "monday",
+        "delta_pose_22",
+    )
+    assert '"palm_height"' in contract["residual_bounds"]
+    assert '"workspace_lower"' in contract["limits"]
+    assert '"width": 640' in contract["calibration"]
+    assert [m.message.child_frame_id for m in Bag(bag).messages(["/camera/color/extrinsics"])] == ["camera"]
+    assert any("the recorder was killed" in problem for problem in check(bag))
+
+
+def test_a_kill_under_load_loses_less_than_a_second(rig: Rig, tmp_path: Path) -> None:
+    """Each joint state carries in its stamp when it was sent."""
+    rig.start("episode")
+    image = serialize_message(Image(data=bytes(1_000_000)))
+    end = time.monotonic() + random.uniform(0.5, 1.5)
+    while time.monotonic() < end:
+        message = JointState()
+        message.header.stamp.sec, message.header.stamp.nanosec = divmod(time.time_ns(), 10**9)
+        rig.joints.publish(message)
+        rig.images.publish(image)
+        rig.executor.spin_once(timeout_sec=0.01)
+    rig.process.kill()
+    killed = time.time()
+    rig.process.wait()
+    repair(tmp_path / "episode")
+    stamps = [m.message.header.stamp for m in Bag(tmp_path / "episode").messages(["/joint_states"])]
+    assert killed - (stamps[-1].sec + 1e-9 * stamps[-1].nanosec) < 1.0
+    with AnyReader([tmp_path / "episode"]) as reader:
+        assert sum(1 for _ in reader.messages()) >= len(stamps)
+
+
+def test_a_full_disk_ends_the_episode_aloud_and_keeps_what_came(rig: Rig, tmp_path: Path) -> None:
+    rig.start("episode")
+    rig.wait(lambda: EpisodeStatus.STATE_RECORDING in rig.states)
+    rig.publish(5)
+    wait_until_on_disk(rig, tmp_path / "episode", 5)
+    full = next((tmp_path / "episode").glob("*.mcap")).stat().st_size + 200_000
+    resource.prlimit(rig.process.pid, resource.RLIMIT_FSIZE, (full, resource.RLIM_INFINITY))
+    image = Image(data=bytes(1_000_000))
+
+    def ended() -> bool:
+        rig.images.publish(image)
+        return rig.states[-1] == EpisodeStatus.STATE_ENDED
+
+    rig.wait(ended)
+    response = rig.stop()
+    assert not response.success
+    assert "free some space" in response.message
+    assert sum(response.written) < sum(response.received)
+    assert positions(tmp_path / "episode") == [0.0, 1.0, 2.0, 3.0, 4.0]
+    assert (tmp_path / "episode/metadata.yaml").exists()
+    resource.prlimit(rig.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert rig.start("next").success
+
+
+def test_a_bag_is_played_bit_for_bit(shared: Rig) -> None:
+    rig, bag = shared, shared.bags / "to_play"
+    rig.start("to_play")
+    rig.publish(10)
+    wait_until_on_disk(rig, bag, 10)
+    rig.stop()
+    came: list[bytes] = []
+    rig.node.create_subscription(JointState, "/joint_states", came.append, 100, raw=True)
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; from rfs_teleop.bags_command import main; sys.exit(main(sys.argv[1:]))",
+    ]
+    command += ["play", str(bag), "--topics", "/joint_states", "--rate", "3"]
+    environment = os.environ | {"ROS_DOMAIN_ID": str(rig.domain)}
+    player = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    rig.wait(lambda: len(came) == 10)
+    assert "10 messages played" in player.communicate(timeout=PATIENCE)[0]
+    assert came == [record.data for topic, record in Bag(bag).raw_messages() if topic == "/joint_states"]

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from rfs_learning.transitions import TransitionDataset
 
-_BINS = 12
+_BINS = 13
 _BARS = "▁▂▃▄▅▆▇█"
 _AXES = ("x", "y", "z")
 
@@ -67,8 +67,10 @@ def _residuals(dataset: TransitionDataset, rows: NDArray[np.int64]) -> dict[str,
 
 
 def _histogram(values: NDArray) -> dict[str, Any]:
-    counts, edges = np.histogram(values, bins=_BINS)
-    return {"counts": counts.tolist(), "from": float(edges[0]), "to": float(edges[-1]), **_range(values)}
+    """From the largest value to the same on the other side, so that zero is in the middle."""
+    limit = float(np.abs(values).max())
+    counts, _ = np.histogram(values, bins=_BINS, range=(-limit, limit))
+    return {"counts": counts.tolist(), "from": -limit, "to": limit, **_range(values)}
 
 
 def _actions(dataset: TransitionDataset, rows: NDArray[np.int64]) -> dict[str, dict[str, float]]:

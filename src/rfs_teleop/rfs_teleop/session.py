@@ -12,6 +12,7 @@ from functools import partial
 from rfs_teleop.episode_conduct import Ending, EpisodeConduct, Scene, ServiceError
 from rfs_teleop.session_commands import MARKS, Command, Phase, refusal
 from rfs_teleop.session_plan import SessionCalls, SessionPlan, Tally
+from rfs_teleop.session_robot import SessionRobot
 
 
 @dataclass
@@ -37,10 +38,11 @@ class Session:
 
     def __post_init__(self) -> None:
         self._conduct = EpisodeConduct(self.calls, self.plan.simulator)
-        self._engaged = self._finishing = False
+        self._robot = SessionRobot(self.calls)
+        self._finishing = False
         self._tasks: deque[Callable[[], None]] = deque()
-        self.object = self._next_object()
-        if self._complete():
+        self.object = self.plan.object_after(self.tally)
+        if self.plan.complete(self.tally):
             self._finish()
         elif self.plan.attended:
             self._wait("")
@@ -136,15 +138,17 @@ class Session:
         self.tally.begun += 1
         self.time_over = False
         try:
-            scene = self._conduct.prepare(self._next_object(), seed, partial(self.name, number))
-            self.object = scene.object or self._next_object()
+            scene = self._conduct.prepare(
+                self.plan.object_after(self.tally), seed, partial(self.name, number)
+            )
+            self.object = scene.object or self.plan.object_after(self.tally)
             self.began(scene)
             self.require_going_on()
             self._conduct.engage()
         except ServiceError as error:
             self._give_up(str(error))
             return
-        self._engaged = self.is_open = True
+        self._robot.engaged = self.is_open = True
         if self.phase == Phase.STOPPED:
             self.stopped("stopped")
         elif self.phase == Phase.RESETTING:
@@ -174,9 +178,9 @@ class Session:
 
     def _end_and_go_on(self, outcome: str, why: str) -> None:
         problems = self._end(outcome, why)
-        if problems and not self._complete():
+        if problems and not self.plan.complete(self.tally):
             self._after_trouble(problems)
-        elif self._complete() or self._finishing:
+        elif self.plan.complete(self.tally) or self._finishing:
             self._finish()
         elif self.phase == Phase.STOPPED:
             self.message = "stopped: release the stop, then start the next episode"
@@ -189,11 +193,11 @@ class Session:
         """End the episode in every node; what went wrong with it."""
         ending = self._conduct.end(outcome, why)
         bag, self._conduct.bag = self._conduct.bag, ""
-        self.is_open = self._engaged = self.time_over = False
+        self.is_open = self._robot.engaged = self.time_over = False
         if ending.problems and outcome != "discarded":
             outcome = "unknown"
         self.tally.add(outcome)
-        self.object = self._next_object()
+        self.object = self.plan.object_after(self.tally)
         self.ended(outcome, bag, ending)
         return "; ".join(filter(None, [why, *ending.problems]))
 
@@ -215,55 +219,35 @@ class Session:
         self._tasks.append(self._hold)
 
     def _hold(self) -> None:
-        if self.phase != Phase.PAUSED or not self.is_open:
-            return
-        try:
-            self.calls.pause(True)
-        except ServiceError as error:
-            self._let_go(str(error))
+        if self.phase == Phase.PAUSED and self.is_open:
+            self._let_go_if(self._robot.pause())
 
     def _resume(self) -> None:
         self.phase, self.message = Phase.RUNNING, ""
         self._tasks.append(self._go_on)
 
     def _go_on(self) -> None:
-        if self.phase != Phase.RUNNING or not self.is_open:
-            return
-        try:
-            if self._engaged:
-                self.calls.pause(False)
-            else:
-                self.calls.engage(True)
-                self._engaged = True
-        except ServiceError as error:
-            self._let_go(str(error))
+        if self.phase == Phase.RUNNING and self.is_open:
+            self._let_go_if(self._robot.go_on())
 
-    def _let_go(self, why: str) -> None:
-        """The robot holds until the operator tries again."""
+    def _let_go_if(self, problem: str) -> None:
+        """After a problem the robot holds until the operator tries again."""
+        if not problem:
+            return
         if self.phase != Phase.STOPPED:
-            self.phase, self.message = Phase.PAUSED, f"{why}. Resume, or mark the episode"
-        try:
-            self.calls.engage(False)
-            self._engaged = False
-        except ServiceError as error:
-            self.broken(str(error))
+            self.phase, self.message = Phase.PAUSED, f"{problem}. Resume, or mark the episode"
+        worse = self._robot.let_go()
+        if worse:
+            self.broken(worse)
 
     def _latch(self) -> None:
-        try:
-            self.calls.stop(True)
-        except ServiceError as error:
-            self._let_go(str(error))
-            self.message = str(error)
+        self.message = self._robot.stop() or self.message
 
     def _release(self) -> None:
-        try:
-            self.calls.stop(False)
-            self.calls.engage(False)
-        except ServiceError as error:
-            self.message = str(error)
-            return
-        self._engaged = False
-        if self.is_open:
+        problem = self._robot.release()
+        if problem:
+            self.message = problem
+        elif self.is_open:
             self.phase, self.message = Phase.PAUSED, "released: resume, or mark the episode"
         elif self.phase == Phase.STOPPED:
             self._wait("")
@@ -276,10 +260,3 @@ class Session:
     def _finish(self) -> None:
         self.phase, self.message = Phase.FINISHED, self.failed
         self._tasks.clear()
-
-    def _complete(self) -> bool:
-        return 0 < self.plan.episodes <= self.tally.counted
-
-    def _next_object(self) -> str:
-        objects = self.plan.objects
-        return objects[self.tally.counted % len(objects)] if objects else ""

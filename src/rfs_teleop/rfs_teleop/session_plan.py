@@ -51,3 +51,11 @@ class SessionPlan:
     episodes: int = 50
     simulator: bool = True
     attended: bool = True
+
+    def complete(self, tally: Tally) -> bool:
+        """Whether nothing is left to do."""
+        return 0 < self.episodes <= tally.counted
+
+    def object_after(self, tally: Tally) -> str:
+        """The object of the next episode; empty where the simulator chooses."""
+        return self.objects[tally.counted % len(self.objects)] if self.objects else ""

@@ -19,7 +19,6 @@ from pathlib import Path
 import rclpy
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
-from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
@@ -31,13 +30,12 @@ from rfs_msgs.srv import OperatorCommand
 from rfs_teleop.episode_conduct import Ending, Scene, ServiceError, folder_name
 from rfs_teleop.episode_watch import EpisodeWatch
 from rfs_teleop.nodes.episode_services import EpisodeServices
+from rfs_teleop.nodes.session_parameters import SessionParameters
 from rfs_teleop.session import Session
 from rfs_teleop.session_commands import Command, Phase
 from rfs_teleop.session_diary import SessionDiary
-from rfs_teleop.session_plan import SessionPlan
 
 _RCLError = rclpy_implementation.RCLError
-_ANY_TYPE = ParameterDescriptor(dynamic_typing=True)
 _LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 _AFTERTHOUGHT = 0.5  # s after a release in which a message may still tell of the stop
 _LASTING = 0.5  # s from which on a hold is worth a word
@@ -50,34 +48,20 @@ class SessionNode(Node):
     def __init__(self, executor: SingleThreadedExecutor) -> None:
         super().__init__("session")
         self._executor = executor
-        text = {n: str(self.declare_parameter(n, "").value) for n in ("session", "operator", "object")}
-        self._session_name = text["session"] or time.strftime("%Y%m%d-%H%M%S")
-        self._operator = text["operator"]
-        bags = Path(str(self.declare_parameter("bags", "runs/bags").value)).expanduser().resolve()
-        plan = SessionPlan(
-            [name for name in text["object"].split(",") if name],
-            int(self.declare_parameter("seed", 0).value),
-            int(self.declare_parameter("episodes", 50).value),
-            bool(self.declare_parameter("simulator", True).value),
-            bool(self.declare_parameter("attended", True).value),
-        )
-        self._lockstep = self.declare_parameter("sim_time", "realtime").value == "lockstep"
-        self._time_limit = float(self.declare_parameter("episode_seconds", 8.0, _ANY_TYPE).value)
-        self._startup = float(self.declare_parameter("startup_timeout", 60.0, _ANY_TYPE).value)
-        self._patience = float(self.declare_parameter("patience", 5.0, _ANY_TYPE).value)
+        given = self._given = SessionParameters.read(self)
         self._remote = EpisodeServices(
-            self, executor, self._patience, self._between_attempts, plan.simulator, operator=True
+            self, executor, given.patience, self._between_attempts, given.plan.simulator, operator=True
         )
-        self._remote.operator_name, self._remote.session = self._operator, self._session_name
-        self.diary = SessionDiary(bags / self._session_name, plan.episodes)
+        self._remote.operator_name, self._remote.session = given.operator, given.name
+        self.diary = SessionDiary(given.bags / given.name, given.plan.episodes)
         self._watch: EpisodeWatch | None = None
         self._released = self._held_since = 0.0
         self._hold_reason = self._recorder_problem = self._published = self._told = ""
         self.session = Session(
-            plan, self._remote, self._episode_id, self._began, self._ended, self.diary.tally()
+            given.plan, self._remote, self._episode_id, self._began, self._ended, self.diary.tally()
         )
         self._status = self.create_publisher(SessionStatus, "/rfs/session", _LATCHED)
-        self._listen(plan.simulator)
+        self._listen(given.plan.simulator)
 
     def _listen(self, simulator: bool) -> None:
         if simulator:
@@ -142,12 +126,12 @@ class SessionNode(Node):
     def run(self) -> str:
         """All episodes, or until the stack breaks; what ended it early, or empty."""
         try:
-            self._remote.remote.wait_for_all(self._startup)
+            self._remote.remote.wait_for_all(self._given.startup)
         except ServiceError as error:
             return str(error)
         self.create_service(OperatorCommand, "/rfs/session/command", self._on_command)
         if self.diary.tally().counted:
-            print(f"session {self._session_name} goes on with episode {self.session.number}", flush=True)
+            print(f"session {self._given.name} goes on with episode {self.session.number}", flush=True)
         try:
             while self.session.phase != Phase.FINISHED:
                 self._turn()
@@ -185,7 +169,7 @@ class SessionNode(Node):
         elif problem:
             session.broken(problem)
         elif watch.outcome:
-            session.out_of_time(self._time_limit)
+            session.out_of_time(self._given.limit)
 
     def _between_attempts(self) -> None:
         self._publish()
@@ -198,10 +182,10 @@ class SessionNode(Node):
     def _began(self, scene: Scene) -> None:
         self._watch = EpisodeWatch(
             scene.stamp,
-            self._time_limit,
-            self._patience,
+            self._given.limit,
+            self._given.patience,
             time.monotonic(),
-            self._lockstep,
+            self._given.lockstep,
             self.session.plan.simulator,
         )
 
@@ -219,8 +203,8 @@ class SessionNode(Node):
             if session.message:
                 print(f"{session.phase.name.lower()}: {session.message}", flush=True)
         status = SessionStatus(
-            session=self._session_name,
-            operator_name=self._operator,
+            session=self._given.name,
+            operator_name=self._given.operator,
             state=int(session.phase),
             episode=session.number,
             planned=session.plan.episodes,

@@ -70,7 +70,7 @@ def _histogram(values: NDArray) -> dict[str, Any]:
     """From the largest value to the same on the other side, so that zero is in the middle."""
     limit = float(np.abs(values).max())
     counts, _ = np.histogram(values, bins=_BINS, range=(-limit, limit))
-    return {"counts": counts.tolist(), "from": -limit, "to": limit, **_range(values)}
+    return {"counts": counts.tolist(), "from": 0.0 - limit, "to": limit, **_range(values)}
 
 
 def _actions(dataset: TransitionDataset, rows: NDArray[np.int64]) -> dict[str, dict[str, float]]:

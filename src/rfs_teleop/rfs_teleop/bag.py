@@ -147,21 +147,21 @@ class BagWriter:
         counts = {f"written {topic.name}": str(self.written[topic.name]) for topic in self._topics}
         return {**result, **counts}
 
-    def _metadata(self, contents: Contents, result: Mapping[str, str] | None = None) -> BagMetadata:
+    def _metadata(self, contents: Contents) -> BagMetadata:
         return BagMetadata(
             self.path.name,
             self._topics,
             contents.counts_by_topic(),
             contents.start_time,
             contents.end_time,
-            {**contents.texts(), **(result or {})},
+            contents.texts(),
             self._ros_distro,
         )
 
     def _close_after_error(self, result: Mapping[str, str]) -> None:
         """The index takes a few kB, which may be there where the next chunk had no room."""
         try:
-            self._metadata(repair_file(self.path), self._counted(result)).write(self.folder)
+            self._metadata(repair_file(self.path, self._counted(result))).write(self.folder)
         except OSError as error:
             raise BagError(f"{self.error}; its index is missing: free some space and repair it") from error
 

@@ -5,13 +5,17 @@ footer in place, so that it needs a few kB and never copies messages.
 """
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from mcap.data_stream import RecordBuilder
 
 from rfs_teleop.bag_metadata import BagMetadata, Topic
 from rfs_teleop.mcap_contents import Contents, ending, metadata_record
 from rfs_teleop.mcap_scan import scan
+
+_KILLED = {"outcome": "unknown", "notes": "the recorder did not come to its end"}
 
 
 def unfinished(folder: Path) -> bool:
@@ -50,8 +54,11 @@ def metadata_of(file: str, contents: Contents) -> BagMetadata:
     )
 
 
-def repair_file(path: Path) -> Contents:
-    """Append what an MCAP file lacks at its end; a complete file stays as it is."""
+def repair_file(path: Path, result: Mapping[str, str] = MappingProxyType(_KILLED)) -> Contents:
+    """Append what an MCAP file lacks at its end; a complete file stays as it is.
+
+    An episode that does not say how it ended gets `result`.
+    """
     with path.open("r+b") as file:
         contents = scan(file)
         if not contents.finished:
@@ -60,9 +67,12 @@ def repair_file(path: Path) -> Contents:
             if contents.chunks:
                 end, index = _last_index(contents)
             contents.end = end + len(index)
+            records = index
+            if "object" in contents.texts() and "outcome" not in contents.texts():
+                records += metadata_record(contents, "rfs_result", result)
             text = metadata_of(path.name, contents).serialized()
-            record = metadata_record(contents, "rosbag2", {"serialized_metadata": text})
-            _append(file.fileno(), end, index + record + ending(contents))
+            records += metadata_record(contents, "rosbag2", {"serialized_metadata": text})
+            _append(file.fileno(), end, records + ending(contents))
     return contents
 
 

@@ -199,10 +199,14 @@ class EpisodeRecorder:
         yield from self._regularity.problems()
 
 
-def repair_all(folder: Path) -> list[Path]:
-    """Repair the bags below `folder`, in sessions too, whose recorder was killed; returns them."""
+def repair_all(folder: Path) -> dict[Path, str]:
+    """Repair the bags below `folder`, in sessions too, whose recorder was killed; what it came to, by bag."""
     folders = [path for pattern in ("*", "*/*") for path in sorted(folder.glob(pattern)) if path.is_dir()]
-    broken = [path for path in folders if unfinished(path)]
-    for path in broken:
-        repair(path)
-    return broken
+    return {path: _repaired(path) for path in folders if unfinished(path)}
+
+
+def _repaired(path: Path) -> str:
+    try:
+        return f"repaired, {sum(repair(path).counts.values())} messages"
+    except (ValueError, OSError) as error:
+        return f"cannot be repaired: {error}"

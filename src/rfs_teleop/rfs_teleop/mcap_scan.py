@@ -1,15 +1,20 @@
 """Read all complete records of an MCAP file, whether or not it came to its end."""
 
 import os
+import struct
 from io import BytesIO
 from typing import BinaryIO
 
 from mcap.data_stream import ReadDataStream, RecordBuilder
+from mcap.exceptions import McapError
 from mcap.opcode import Opcode
 from mcap.records import Channel, Chunk, ChunkIndex, Message, MessageIndex, Metadata, MetadataIndex, Schema
 from mcap.stream_reader import breakup_chunk
+from zstandard import ZstdError
 
 from rfs_teleop.mcap_contents import MAGIC, Contents
+
+_DAMAGE = (McapError, ZstdError, struct.error)
 
 
 def scan(file: BinaryIO) -> Contents:
@@ -31,7 +36,10 @@ def scan(file: BinaryIO) -> Contents:
             file.seek(size - len(MAGIC))
             contents.finished = file.read() == MAGIC and size > contents.end + 9 + length + 8
             break
-        _take(contents, opcode, file.read(length))
+        try:
+            _take(contents, opcode, file.read(length))
+        except (*_DAMAGE, ValueError) as error:
+            raise ValueError(f"the record at byte {contents.end} is damaged ({error})") from error
         contents.end += 9 + length
     return contents
 

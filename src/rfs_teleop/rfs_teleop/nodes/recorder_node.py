@@ -51,8 +51,8 @@ class RecorderNode(Node):
         self._status = EpisodeStatus()
         self._told_problem = ""
         self._was_behind = False
-        for path in repair_all(bags):
-            self.get_logger().warning(f"repaired the bag {path}, which an earlier recorder did not finish")
+        for path, what in repair_all(bags).items():
+            self.get_logger().warning(f"{path}, which an earlier recorder did not finish: {what}")
         self._topics = TopicListener(self, topics, self._sim_time == "lockstep", self._recorder.losses.report)
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._status_publisher = self.create_publisher(EpisodeStatus, "/rfs/episode", latched)

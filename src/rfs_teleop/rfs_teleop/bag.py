@@ -7,8 +7,8 @@ from pathlib import Path
 from mcap.records import Channel, Schema
 
 from rfs_teleop.append_file import AppendFile
-from rfs_teleop.bag_metadata import BagMetadata, Topic
-from rfs_teleop.bag_repair import repair_file
+from rfs_teleop.bag_metadata import Topic
+from rfs_teleop.bag_repair import metadata_of, repair_file
 from rfs_teleop.definitions import Definition
 from rfs_teleop.mcap_chunk import ChunkBuilder
 from rfs_teleop.mcap_contents import Contents, beginning, declarations, ending, metadata_record
@@ -44,14 +44,14 @@ class BagWriter:
         self.error = ""
         self.written: Counter[str] = Counter()
         self._topics = [topic.with_hash(definitions[topic.type].type_hash) for topic in topics]
-        self._ros_distro = ros_distro
         self._contents = Contents()
         self._channels = {topic.name: number for number, topic in enumerate(self._topics, 1)}
         self._chunk = ChunkBuilder()
         self._file = AppendFile(self.path)
+        texts = {**(contract or {}), **({"ros_distro": ros_distro} if ros_distro else {})}
         start = beginning()
         self._contents.end = len(start)
-        self._append([start, metadata_record(self._contents, "rfs_episode", contract or {})])
+        self._append([start, metadata_record(self._contents, "rfs_episode", texts)])
         self._declare(definitions)
 
     @property
@@ -138,7 +138,7 @@ class BagWriter:
         self.flush()
         contents = self._contents
         parts = [metadata_record(contents, "rfs_result", self._counted(result))]
-        metadata = self._metadata(contents)
+        metadata = metadata_of(self.path.name, contents)
         parts.append(metadata_record(contents, "rosbag2", {"serialized_metadata": metadata.serialized()}))
         self._append([*parts, ending(contents)])
         metadata.write(self.folder)
@@ -147,21 +147,11 @@ class BagWriter:
         counts = {f"written {topic.name}": str(self.written[topic.name]) for topic in self._topics}
         return {**result, **counts}
 
-    def _metadata(self, contents: Contents) -> BagMetadata:
-        return BagMetadata(
-            self.path.name,
-            self._topics,
-            contents.counts_by_topic(),
-            contents.start_time,
-            contents.end_time,
-            contents.texts(),
-            self._ros_distro,
-        )
-
     def _close_after_error(self, result: Mapping[str, str]) -> None:
         """The index takes a few kB, which may be there where the next chunk had no room."""
         try:
-            self._metadata(repair_file(self.path, self._counted(result))).write(self.folder)
+            contents = repair_file(self.path, self._counted(result))
+            metadata_of(self.path.name, contents).write(self.folder)
         except OSError as error:
             raise BagError(f"{self.error}; its index is missing: free some space and repair it") from error
 

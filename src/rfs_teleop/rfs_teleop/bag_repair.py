@@ -51,6 +51,7 @@ def metadata_of(file: str, contents: Contents) -> BagMetadata:
         contents.start_time,
         contents.end_time,
         contents.texts(),
+        contents.texts().get("ros_distro", ""),
     )
 
 

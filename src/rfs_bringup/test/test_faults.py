@@ -13,7 +13,8 @@ pytest.importorskip("rclpy")
 pytest.importorskip("rfs_msgs.msg")
 pytestmark = pytest.mark.ros
 
-from fault_rig import MOVING, FaultRig, assert_sound  # noqa: E402
+from fault_motion import assert_sound  # noqa: E402
+from fault_rig import MOVING, FaultRig  # noqa: E402
 from rfs_control.residual_bounds import ResidualBounds  # noqa: E402
 from rfs_control.tick import State  # noqa: E402
 from rfs_description.robot import BASE_FRAME, JOINTS  # noqa: E402

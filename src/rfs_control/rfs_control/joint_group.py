@@ -23,9 +23,9 @@ _HORIZON = np.linspace(0.01, 0.1, 10)  # s, when a plan is checked, and until wh
 
 @dataclass(frozen=True)
 class MotionLimits:
-    """Bounds of n joints: range (n,), rad; velocity limits, (..., n) rad to lowest and highest (..., n), rad/s,
-    which along a motion at them change slower than the acceleration allows; acceleration (n,), rad/s^2; jerk
-    (n,), rad/s^3.
+    """Bounds of n joints: range (n,), rad; velocity limits, from (..., n) rad to the lowest and the highest
+    (..., n), rad/s, which along a motion at them change slower than the acceleration allows; acceleration
+    (n,), rad/s^2; jerk (n,), rad/s^3.
 
     `overshoot`: how far a joint that passes its target may need to stop, rad.
     """

@@ -16,7 +16,13 @@ _AXES = ("x", "y", "z")
 
 
 def describe(dataset: TransitionDataset) -> dict[str, Any]:
-    """Episodes, outcomes, corrections, actions, cadence, dropped ticks and contract; only JSON's types."""
+    """Episodes, outcomes, corrections, actions, cadence, dropped ticks and contract; only JSON's types.
+
+    Raises:
+        ValueError: nothing is in it yet.
+    """
+    if not len(dataset):
+        raise ValueError(f"{dataset.path} has no episode yet; run './rfs dataset build' again")
     rows = dataset.rows()
     intervened = dataset.array("intervened")[: dataset.steps][rows]
     return {

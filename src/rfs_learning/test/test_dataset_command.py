@@ -156,6 +156,10 @@ def test_info_tells_what_is_in_it(dataset, tmp_path, capsys):
         assert words in said
     assert main(["info", str(tmp_path)]) == 1
     assert "not a transition dataset" in capsys.readouterr().err
+    TransitionDataset.create(tmp_path / "empty.zarr", dataset.layout)
+    for command in (["info"], ["export", "--format", "lerobot", "-o", str(tmp_path / "lerobot")]):
+        assert main([command[0], str(tmp_path / "empty.zarr"), *command[1:]]) == 1
+        assert "no episode" in capsys.readouterr().err
 
 
 def test_building_imports_no_torch(bags, tmp_path):

@@ -52,4 +52,9 @@ def _end_of(node: NodeSpec) -> Action:
     """The end of an essential node, for whatever reason, ends the launch."""
     if node.essential:
         return Shutdown(reason=f"{node.name} ended")
-    return LogInfo(msg=f"{node.name} ended; the others go on without it")
+
+    def tell(context: LaunchContext) -> list[Action]:
+        said = LogInfo(msg=f"{node.name} ended; the others go on without it")
+        return [] if context.is_shutdown else [said]
+
+    return OpaqueFunction(function=tell)

@@ -80,8 +80,9 @@ class SessionNode(Node):
 
     def _on_executed(self, message: ExecutedAction) -> None:
         holds = message.state == ExecutedAction.STATE_HOLDING
+        if not (holds and self._hold_reason):
+            self._held_since = time.monotonic()
         self._hold_reason = message.reason if holds else ""
-        self._held_since = self._held_since if holds else time.monotonic()
         stopped = message.state == ExecutedAction.STATE_STOPPED
         if stopped and self.session.phase != Phase.STOPPED and time.monotonic() > self._released:
             self.session.stopped(message.reason.partition(";")[0] or "stopped")
@@ -180,6 +181,7 @@ class SessionNode(Node):
         return f"{time.strftime('%Y%m%d-%H%M%S')}-{number:03d}-{folder_name(name) or 'episode'}"
 
     def _began(self, scene: Scene) -> None:
+        self._hold_reason = ""
         self._watch = EpisodeWatch(
             scene.stamp,
             self._given.limit,
@@ -193,6 +195,11 @@ class SessionNode(Node):
         self._watch = None
         self.diary.ended(outcome, Path(bag) if bag else None, ending, self.session.number)
 
+    def _shown_phase(self) -> Phase:
+        """At the time limit the episode still runs for the operator: the buttons that mark it must act."""
+        session = self.session
+        return Phase.RUNNING if session.time_over and session.phase == Phase.PAUSED else session.phase
+
     def _publish(self) -> None:
         """Tell the state, once per change."""
         session, tally = self.session, self.session.tally
@@ -205,7 +212,7 @@ class SessionNode(Node):
         status = SessionStatus(
             session=self._given.name,
             operator_name=self._given.operator,
-            state=int(session.phase),
+            state=int(self._shown_phase()),
             episode=session.number,
             planned=session.plan.episodes,
             successes=tally.successes,

@@ -16,7 +16,7 @@ _MOST_POINTS = 20_000
 _HEIGHTS = np.array([0.0, 0.12, 0.25, 0.45])  # m, with a color each
 _HEIGHT_COLORS = np.array([[60, 90, 240], [20, 180, 190], [120, 210, 60], [250, 180, 40]], float)
 _PLANE = 0.1  # m in front of the camera, where its picture is hung up to be clicked
-_OPENING = {"position": (1.85, 1.20, 1.05), "look_at": (0.38, 0.02, 0.21)}
+_OPENING = {"position": (1.38, -1.12, 0.85), "look_at": (0.44, 0.04, 0.19)}
 
 
 class Scene:
@@ -106,7 +106,7 @@ class Scene:
         if self._frustum is None:
             fov = 2 * np.arctan(0.5 * height / camera.intrinsics[1, 1])
             self._frustum = self._client.scene.add_camera_frustum(
-                "/camera", float(fov), width / height, scale=0.06, thickness=0.002, color=(120, 130, 150)
+                "/camera", float(fov), width / height, scale=0.05, thickness=0.002, color=(120, 130, 150)
             )
         _place(self._frustum, camera.position, camera.wxyz)
 

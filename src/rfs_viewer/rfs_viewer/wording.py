@@ -28,8 +28,8 @@ _EXPLANATIONS = {
 _SESSION_STATES = {
     SessionState.WAITING: "waiting for you",
     SessionState.RESETTING: "getting ready",
-    SessionState.RUNNING: "episode running",
-    SessionState.PAUSED: "episode paused",
+    SessionState.RUNNING: "running",
+    SessionState.PAUSED: "paused",
     SessionState.STOPPED: "stopped",
     SessionState.FINISHED: "all episodes done",
 }

@@ -83,8 +83,8 @@ class BagQueue:
     def _end_as_too_slow(self) -> None:
         megabytes = self._bytes // 1_000_000
         self.problem = (
-            f"the disk of {self._bag.folder.parent} is too slow: {megabytes} MB wait to be written. Record to "
-            "a faster one, give the recorder more of the processor, or send smaller images; what came is kept"
+            f"the disk of {self._bag.folder.parent} is too slow: {megabytes} MB wait to be written. Record "
+            "to a faster one, give the recorder more of the processor, or send smaller images; what came is kept"
         )
         self._changed.notify()
 

@@ -84,7 +84,7 @@ class BagQueue:
         megabytes = self._bytes // 1_000_000
         self.problem = (
             f"the disk of {self._bag.folder.parent} is too slow: {megabytes} MB wait to be written. Record "
-            "to a faster one, give the recorder more of the processor, or send smaller images; what came is kept"
+            "to a faster one, leave the recorder more processor time, or send less; what came is kept"
         )
         self._changed.notify()
 

@@ -40,6 +40,7 @@ class Session:
         self._conduct = EpisodeConduct(self.calls, self.plan.simulator)
         self._robot = SessionRobot(self.calls)
         self._finishing = False
+        self._stop_reason = ""
         self._tasks: deque[Callable[[], None]] = deque()
         self.object = self.plan.object_after(self.tally)
         if self.plan.complete(self.tally):
@@ -86,8 +87,12 @@ class Session:
             return
         if ask:
             self._tasks.appendleft(self._latch)
+        if self.phase != Phase.STOPPED:
+            self._stop_reason = why
         self.phase = Phase.STOPPED
-        self.message = f"{why}: release the stop" + (", then resume or mark the episode" * self.is_open)
+        self.message = f"{self._stop_reason}: release the stop" + (
+            ", then resume or mark the episode" * self.is_open
+        )
 
     def judged(self, success: bool) -> None:
         """The simulator says how the running episode ended."""

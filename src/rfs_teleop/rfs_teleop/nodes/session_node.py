@@ -95,7 +95,7 @@ class SessionNode(Node):
     def _on_episode(self, message: EpisodeStatus) -> None:
         ended = message.state == EpisodeStatus.STATE_ENDED
         if ended and self.session.is_open and message.bag == self.session.bag:
-            why = self._recorder_problem or "the recorder ended the episode by itself"
+            why = self._recorder_problem or "the bag takes nothing more"
             self.session.broken(f"recorder: {why}")
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 import rclpy
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.duration import Duration
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
@@ -39,6 +40,7 @@ _RCLError = rclpy_implementation.RCLError
 _LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 _AFTERTHOUGHT = 0.5  # s after a release in which a message may still tell of the stop
 _LASTING = 0.5  # s from which on a hold is worth a word
+_FAREWELL = Duration(seconds=1)
 _NICENESS = 5
 
 
@@ -141,6 +143,7 @@ class SessionNode(Node):
                 self.session.close("the session was ended")
         print(self.diary.finish(), flush=True)
         self._publish()
+        self._status.wait_for_all_acked(_FAREWELL)  # or those who watch would never hear of the end
         return self.session.failed
 
     def _turn(self) -> None:

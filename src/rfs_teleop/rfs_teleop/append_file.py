@@ -1,7 +1,9 @@
 """A file that only grows, by whole appends: one that fails leaves no trace."""
 
+import fcntl
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 _PARTS = 512  # how many buffers one system call takes (IOV_MAX is 1024)
@@ -9,7 +11,7 @@ _BLOCK = 8 * 1024 * 1024  # bytes after which the disk is set to work
 
 
 class AppendFile:
-    """A new file. `size` is what is in it.
+    """A new file, locked so that other processes see that it still grows. `size` is what is in it.
 
     Raises:
         FileExistsError: the file exists.
@@ -19,6 +21,8 @@ class AppendFile:
         self.size = 0
         self._begun = 0
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        with suppress(OSError):  # not every file system has locks
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def append(self, parts: Sequence[bytes]) -> None:
         """Hand all parts to the operating system, which keeps them when this process is killed.

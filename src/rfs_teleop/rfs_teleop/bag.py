@@ -152,7 +152,7 @@ class BagWriter:
         try:
             contents = repair_file(self.path, self._counted(result))
             metadata_of(self.path.name, contents).write(self.folder)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise BagError(f"{self.error}; its index is missing: free some space and repair it") from error
 
     def _require_writable(self) -> None:

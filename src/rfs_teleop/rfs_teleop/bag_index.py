@@ -2,6 +2,7 @@
 
 import os
 import struct
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,13 +20,16 @@ from mcap.summary import Summary
 from mcap.writer import MCAP0_MAGIC
 from rosbags.serde.errors import SerdeError
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.typesys.base import TypesysError
 from rosbags.typesys.store import Typestore
 from zstandard import ZstdError
 
 from rfs_teleop.bag_folders import mcap_file
 
 _RECORD = struct.Struct("<BQ")  # kind and length
+_FOOTER = struct.Struct("<BQQQI")  # kind, length, where the summary and its offsets begin, its CRC
 _MESSAGE = struct.Struct("<HIQQ")  # channel, sequence, log time, publish time
+_PARSE_ERRORS = (McapError, ZstdError, SerdeError, TypesysError, struct.error)
 
 
 @dataclass(frozen=True)
@@ -39,8 +43,9 @@ class RawMessage:
 
     @property
     def stamp(self) -> int:
-        """Stamp (ns) of the header that the message begins with."""
-        seconds, nanoseconds = struct.unpack_from("<iI" if self.data[1] & 1 else ">iI", self.data, 4)
+        """Stamp (ns) of the header that the message begins with; ValueError when the bytes do not."""
+        with _damage_told():
+            seconds, nanoseconds = struct.unpack_from("<iI" if self.data[1] & 1 else ">iI", self.data, 4)
         return seconds * 1_000_000_000 + nanoseconds
 
 
@@ -72,9 +77,15 @@ class IndexedBag:
 
     def _complete_summary(self) -> Summary:
         size = self._stream.seek(0, os.SEEK_END)
-        self._stream.seek(max(0, size - len(MCAP0_MAGIC)))
+        place = max(0, size - _FOOTER.size - len(MCAP0_MAGIC))
+        self._stream.seek(place)
+        footer = self._stream.read(_FOOTER.size)
         if self._stream.read() != MCAP0_MAGIC:
             raise ValueError("it has no end")
+        _, _, start, _, checksum = _FOOTER.unpack(footer)
+        self._stream.seek(start)
+        if checksum and checksum != zlib.crc32(self._stream.read(place + _FOOTER.size - 4 - start)):
+            raise ValueError("its index is damaged")
         self._stream.seek(0)
         summary = self._reader.get_summary()
         if summary is None or summary.statistics is None:
@@ -152,6 +163,6 @@ def _damage_told() -> Iterator[None]:
     """Whatever goes wrong in reading is one kind of error with one way out."""
     try:
         yield
-    except (McapError, ZstdError, SerdeError, struct.error, IndexError, KeyError, ValueError) as error:
+    except (*_PARSE_ERRORS, LookupError, ValueError, OverflowError, MemoryError) as error:
         cause = str(error) or type(error).__name__
         raise ValueError(f"damaged or not finished ({cause}); try `./rfs bags recover`") from error

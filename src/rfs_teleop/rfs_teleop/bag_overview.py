@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mcap.exceptions import McapError
 from mcap.records import Channel, Message, Schema
 
 from rfs_teleop.bag_folders import mcap_file
@@ -79,16 +78,12 @@ def overview(path: Path) -> Overview:
     """
     bag = Bag(mcap_file(path))
     result, names = Overview(path, bag.contract), {}
-    try:
-        for record in bag.records():
-            if isinstance(record, Schema):
-                names[record.id] = record.name
-            elif isinstance(record, Channel):
-                result.topics.setdefault(
-                    record.id, TopicOverview(record.topic, names.get(record.schema_id, ""))
-                )
-            elif isinstance(record, Message):
-                result.topics[record.channel_id].take(record)
-    except McapError as error:
-        raise ValueError(f"it cannot be read to its end ({error})") from error
+    for record in bag.records():
+        if isinstance(record, Schema):
+            names[record.id] = record.name
+        elif isinstance(record, Channel):
+            topic = TopicOverview(record.topic, names.get(record.schema_id, ""))
+            result.topics.setdefault(record.id, topic)
+        elif isinstance(record, Message):
+            result.topics[record.channel_id].take(record)
     return result

@@ -21,6 +21,10 @@ class _Message(NamedTuple):
     publish_time: int
 
 
+def _told(error: Exception) -> str:
+    return str(error) if isinstance(error, BagError) else f"the bag could not be written: {error!r}"
+
+
 class BagQueue:
     """Messages on their way to a bag. `put`, `note` and `close` are for one thread.
 
@@ -93,16 +97,16 @@ class BagQueue:
         try:
             while self._write_next():
                 pass
-        except BagError as error:
+        except Exception as error:  # whatever it is: a thread that dies in silence loses the whole episode
             with self._changed:
-                self.problem = self.problem or str(error)
+                self.problem = self.problem or _told(error)
                 self._waiting.clear()
                 self._bytes = 0
         self._await_closing()
         try:
             self._bag.close(self._result)
-        except BagError as error:
-            self.problem = str(error)
+        except Exception as error:
+            self.problem = _told(error)
 
     def _write_next(self) -> bool:
         """Bring some of the queue to disk; false at its end."""

@@ -7,10 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mcap.exceptions import EndOfFile
+from mcap.exceptions import EndOfFile, McapError
 from mcap.records import Channel, McapRecord, Message, Metadata, Schema
 from mcap.stream_reader import StreamReader
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from zstandard import ZstdError
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,18 @@ class Bag:
         self.file = files[0]
 
     def records(self) -> Iterator[McapRecord]:
-        """All complete records; a file that was cut off simply ends early."""
+        """All complete records; a file that was cut off simply ends early.
+
+        Raises:
+            ValueError: a record is damaged.
+        """
         with self.file.open("rb") as stream:
             try:
                 yield from StreamReader(stream).records
             except (EndOfFile, struct.error):  # the latter when cut off inside a length
                 return
+            except (McapError, ZstdError) as error:
+                raise ValueError(f"it is damaged ({error})") from error
 
     @cached_property
     def contract(self) -> dict[str, str]:

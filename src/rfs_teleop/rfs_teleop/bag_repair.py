@@ -4,10 +4,13 @@ An MCAP file without its end holds all complete chunks. Repair cuts the broken r
 footer in place, so that it needs a few kB and never copies messages.
 """
 
+import errno
+import fcntl
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import BinaryIO
 
 from mcap.data_stream import RecordBuilder
 
@@ -28,7 +31,7 @@ def repair(folder: Path) -> BagMetadata:
 
     Raises:
         FileNotFoundError: no MCAP file in it.
-        ValueError: the file is no MCAP file, or a chunk in it is damaged.
+        ValueError: the file is no MCAP file, a chunk in it is damaged, or it is still being recorded.
     """
     files = sorted(folder.glob("*.mcap"))
     if not files:
@@ -61,6 +64,7 @@ def repair_file(path: Path, result: Mapping[str, str] = MappingProxyType(_KILLED
     An episode that does not say how it ended gets `result`.
     """
     with path.open("r+b") as file:
+        _require_unused(file)
         contents = scan(file)
         if not contents.finished:
             end = contents.end
@@ -77,6 +81,15 @@ def repair_file(path: Path, result: Mapping[str, str] = MappingProxyType(_KILLED
     return contents
 
 
+def _require_unused(file: BinaryIO) -> None:
+    """A file that grows meanwhile would be destroyed."""
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EAGAIN):
+            raise ValueError("another process is still recording it") from error
+
+
 def _append(file: int, end: int, data: bytes) -> None:
     os.ftruncate(file, end)
     try:
@@ -90,7 +103,7 @@ def _append(file: int, end: int, data: bytes) -> None:
 
 def _last_index(contents: Contents) -> tuple[int, bytes]:
     """Where to write what index, and which: only the last chunk can lack a part, if nothing follows."""
-    index, messages = contents.chunks[-1]
+    index, messages = contents.chunks[-1], contents.last
     if index.message_index_offsets.keys() == messages.keys():
         return contents.end, b""
     builder = RecordBuilder()

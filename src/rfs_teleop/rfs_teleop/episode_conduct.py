@@ -134,10 +134,15 @@ class EpisodeConduct:
     def _rescue(self, ending: Ending) -> None:
         """The recorder is gone: what it wrote gets its index here."""
         folder = Path(self.bag)
-        if folder.is_dir() and unfinished(folder):
+        if not (folder.is_dir() and unfinished(folder)):
+            return
+        try:
             written = sum(repair(folder).counts.values())
-            ending.counts = Counts(written, written)
-            ending.problems[-1] += f"; its bag {folder} was repaired and holds {written} messages"
+        except (ValueError, OSError) as error:
+            ending.problems[-1] += f"; its bag {folder} could not be repaired: {error}"
+            return
+        ending.counts = Counts(written, written)
+        ending.problems[-1] += f"; its bag {folder} was repaired and holds {written} messages"
 
 
 def folder_name(text: str) -> str:

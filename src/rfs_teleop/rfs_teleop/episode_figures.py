@@ -10,7 +10,8 @@ import yaml
 from rfs_control.residual_bounds import ResidualBounds
 from rfs_description.robot import HAND_CLOSING
 
-from rfs_teleop.bag_reader import Bag, Recorded
+from rfs_teleop.bag_index import IndexedBag
+from rfs_teleop.bag_reader import Recorded
 
 AXES = ("x", "y", "z", "closing")
 """What an operator corrects: palm translation in the base frame, and the closing of the fingers."""
@@ -96,14 +97,13 @@ def read_figures(bag: Path, bounds: ResidualBounds | None = None) -> EpisodeFigu
     """Figures of a closed bag.
 
     Raises:
-        FileNotFoundError: no bag there.
-        ValueError: the file is no bag that can be read.
+        ValueError: there is no bag that can be read.
     """
-    source = Bag(bag)
-    figures = _from_contract(source.contract, bag)
-    reader = _Reader(figures, bounds or ResidualBounds.load())
-    for recorded in source.messages(_TOPICS):
-        reader.take(recorded)
+    with IndexedBag(bag) as source:
+        figures = _from_contract(source.contract, bag)
+        reader = _Reader(figures, bounds or ResidualBounds.load())
+        for raw in source.raw(_TOPICS):
+            reader.take(Recorded(raw.topic, raw.log_time, source.decode(raw)))
     reader.finish()
     return figures
 

@@ -12,9 +12,7 @@ from mcap.records import ChunkIndex, MessageIndex
 from rfs_teleop.mcap_contents import Contents
 
 _MESSAGE = struct.Struct("<BQHIQQ")  # opcode, length, channel, sequence, log time, publish time
-_CHUNK = struct.Struct(
-    "<BQQQQII"
-)  # opcode, length, first and last time, size, CRC, length of the next string
+_CHUNK = struct.Struct("<BQQQQII")  # opcode, length, first and last time, size, CRC, next string's length
 _BIG = 256 * 1024  # bytes; compressing clouds and images at camera rate would take most of a core
 _COMPRESSOR = zstandard.ZstdCompressor(level=1)
 
@@ -32,13 +30,14 @@ class ChunkBuilder:
 
     def add(self, channel: int, sequence: int, log_time: int, publish_time: int, data: bytes) -> None:
         """Add a message; times in ns since the epoch."""
+        length = _MESSAGE.size - 9 + len(data)
+        head = _MESSAGE.pack(Opcode.MESSAGE, length, channel, sequence, log_time, publish_time)
         index = self._indices.setdefault(channel, MessageIndex(channel, []))
         index.records.append((log_time, self.size))
         self._times.append(log_time)
         self.counts[channel] += 1
         self._has_big |= len(data) >= _BIG
-        length = _MESSAGE.size - 9 + len(data)
-        self._add(_MESSAGE.pack(Opcode.MESSAGE, length, channel, sequence, log_time, publish_time))
+        self._add(head)
         self._add(data)
 
     def _add(self, part: bytes) -> None:
@@ -56,8 +55,8 @@ class ChunkBuilder:
         stored = sum(map(len, parts))
         head = self._head(name, stored, crc)
         indexes, offsets = self._message_indexes(contents.end + len(head) + stored)
-        contents.chunks.append((self._index(contents.end, len(head), name, stored, offsets), self._indices))
-        contents.chunks[-1][0].message_index_length = len(indexes)
+        contents.chunks.append(self._index(contents.end, len(head), name, stored, offsets))
+        contents.chunks[-1].message_index_length = len(indexes)
         contents.counts.update(self.counts)
         contents.end += len(head) + stored + len(indexes)
         return [head, *parts, indexes]

@@ -27,25 +27,30 @@ MAGIC: bytes = MCAP0_MAGIC
 
 @dataclass
 class Contents:
-    """The complete records of an MCAP file. `end` is the offset behind the last one of them."""
+    """The complete records of an MCAP file.
+
+    end: offset behind the last one of them. last: where the messages of the last chunk are, by channel, as
+    `scan` found out; for all chunks that would grow with the recording.
+    """
 
     end: int = len(MAGIC)
     finished: bool = False
     schemas: dict[int, Schema] = field(default_factory=dict)
     channels: dict[int, Channel] = field(default_factory=dict)
-    chunks: list[tuple[ChunkIndex, dict[int, MessageIndex]]] = field(default_factory=list)
+    chunks: list[ChunkIndex] = field(default_factory=list)
+    last: dict[int, MessageIndex] = field(default_factory=dict)
     metadata: list[tuple[MetadataIndex, Metadata]] = field(default_factory=list)
     counts: Counter[int] = field(default_factory=Counter)
 
     @property
     def start_time(self) -> int:
         """Log time of the first message, ns; 0 without messages."""
-        return min((index.message_start_time for index, _ in self.chunks), default=0)
+        return min((index.message_start_time for index in self.chunks), default=0)
 
     @property
     def end_time(self) -> int:
         """Log time of the last message, ns; 0 without messages."""
-        return max((index.message_end_time for index, _ in self.chunks), default=0)
+        return max((index.message_end_time for index in self.chunks), default=0)
 
     def counts_by_topic(self) -> dict[str, int]:
         """Messages of every channel's topic."""
@@ -99,7 +104,7 @@ def ending(contents: Contents) -> bytes:
 
 def _write_summary(contents: Contents, builder: RecordBuilder) -> None:
     records = [*contents.schemas.values(), *contents.channels.values(), _statistics(contents)]
-    records += [index for index, _ in contents.chunks] + [index for index, _ in contents.metadata]
+    records += [*contents.chunks, *(index for index, _ in contents.metadata)]
     for record in records:
         record.write(builder)
 

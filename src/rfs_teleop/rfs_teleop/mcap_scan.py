@@ -56,8 +56,8 @@ def _take(contents: Contents, opcode: int, body: bytes) -> None:
         entry = Metadata.read(stream)
         contents.metadata.append((MetadataIndex(offset, 9 + len(body), entry.name), entry))
     elif opcode == Opcode.MESSAGE_INDEX and contents.chunks:
-        contents.chunks[-1][0].message_index_offsets[MessageIndex.read(stream).channel_id] = offset
-        contents.chunks[-1][0].message_index_length += 9 + len(body)
+        contents.chunks[-1].message_index_offsets[MessageIndex.read(stream).channel_id] = offset
+        contents.chunks[-1].message_index_length += 9 + len(body)
 
 
 def _enter(contents: Contents, record: Schema | Channel) -> None:
@@ -80,7 +80,8 @@ def _take_chunk(contents: Contents, chunk: Chunk, length: int) -> None:
         else:
             raise ValueError(f"a chunk holds a record of another kind: {type(record).__name__}")
         position += _record_length(record)
-    contents.chunks.append((_chunk_index(contents, chunk, length), indices))
+    contents.chunks.append(_chunk_index(contents, chunk, length))
+    contents.last = indices
 
 
 def _record_length(record: Schema | Channel | Message) -> int:

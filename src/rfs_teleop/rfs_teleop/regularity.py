@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
+from typing import NamedTuple
 
 EXECUTED = "/rfs/executed_action"
 REGULAR = ("/joint_states", "/camera/points", "/rfs/policy_action", EXECUTED)
@@ -35,20 +36,30 @@ def is_engaged(data: bytes) -> bool:
     return data[state] in _ENGAGED
 
 
+class _Entry(NamedTuple):
+    arrival: int
+    stamp: int
+    goes_on: bool
+
+
 @dataclass
 class Regularity:
-    """Stamps of the regular topics of one episode. `realtime`: stamps are wall time."""
+    """Stamps of the regular topics of one episode. `realtime`: stamps are wall time.
+
+    An executor that stands still owes nothing: what follows such a message may come late.
+    """
 
     realtime: bool = True
-    _stamps: dict[str, list[tuple[int, int]]] = field(default_factory=lambda: defaultdict(list))
+    _stamps: dict[str, list[_Entry]] = field(default_factory=lambda: defaultdict(list))
     _engaged: list[int] = field(default_factory=list)
 
     def take(self, topic: str, log_time: int, data: bytes) -> None:
         """A message came; log_time in ns. Topics that need not be regular are ignored."""
         if topic in REGULAR:
-            self._stamps[topic].append((log_time, stamp_of(data)))
-        if topic == EXECUTED and is_engaged(data):
-            self._engaged.append(log_time)
+            goes_on = topic != EXECUTED or is_engaged(data)
+            self._stamps[topic].append(_Entry(log_time, stamp_of(data), goes_on))
+            if topic == EXECUTED and goes_on:
+                self._engaged.append(log_time)
 
     def problems(self) -> list[str]:
         """Sentences about holes and jumps; empty for a sound episode, and for one that was never engaged."""
@@ -57,32 +68,32 @@ class Regularity:
         first, last = self._engaged[0], self._engaged[-1]
         found: list[str] = []
         for topic in REGULAR:
-            inside = [entry for entry in self._stamps[topic] if first <= entry[0] <= last]
+            inside = [entry for entry in self._stamps[topic] if first <= entry.arrival <= last]
             found += _summary([f"{topic} {text}" for text in self._of_topic(inside, first, last)])
         return found
 
-    def _of_topic(self, entries: list[tuple[int, int]], first: int, last: int) -> Iterator[str]:
+    def _of_topic(self, entries: list[_Entry], first: int, last: int) -> Iterator[str]:
         if not entries:
             if last - first > _SILENT_END * _SECOND:
                 yield "did not come while the robot was engaged"
             return
         yield from self._holes(entries, first)
-        silent = (last - entries[-1][0]) / _SECOND
+        silent = (last - entries[-1].arrival) / _SECOND
         if silent > _SILENT_END:
             yield f"did not come in the last {silent:.1f} s"
 
-    def _holes(self, entries: list[tuple[int, int]], first: int) -> Iterator[str]:
-        steps = [(after - before) / _SECOND for (_, before), (_, after) in pairwise(entries)]
+    def _holes(self, entries: list[_Entry], first: int) -> Iterator[str]:
+        steps = [(after.stamp - before.stamp) / _SECOND for before, after in pairwise(entries)]
         forward = [step for step in steps if step > 0]
         limit = max(_MISSED * median(forward), _SHORTEST) if forward else 0.0
         for step, (before, after) in zip(steps, pairwise(entries), strict=True):
-            at = f"{(after[0] - first) / _SECOND:.2f} s after the robot was engaged"
-            arrival = (after[0] - before[0]) / _SECOND
+            at = f"{(after.arrival - first) / _SECOND:.2f} s after the robot was engaged"
+            arrival = (after.arrival - before.arrival) / _SECOND
             if step < 0:
                 yield f"jumped back by {-step:.2f} s in its stamps, {at}"
             elif step > limit and self.realtime and abs(step - arrival) > max(0.5 * step, _SHORTEST):
                 yield f"jumped ahead by {step - arrival:.2f} s in its stamps, {at}"
-            elif step > limit:
+            elif step > limit and before.goes_on:
                 yield f"had a gap of {step:.2f} s, {at}"
 
 

@@ -170,7 +170,7 @@ class Session:
         """An episode could not begin: what there is of it is nothing to keep."""
         ending = self._conduct.end("discarded", why)
         self._conduct.bag = ""
-        if self.phase == Phase.STOPPED:
+        if self.phase == Phase.STOPPED and not self._finishing:
             return
         self._after_trouble("; ".join([why, *(p for p in ending.problems if p != why)]))
 
@@ -209,6 +209,8 @@ class Session:
     def _after_trouble(self, why: str) -> None:
         if not self.plan.attended:
             self.failed = why
+            self._finish()
+        elif self._finishing:
             self._finish()
         elif self.phase != Phase.STOPPED:
             self._wait(why)
@@ -260,7 +262,7 @@ class Session:
     def _request_finish(self) -> None:
         self._finishing = True
         if not self.is_open and self.phase in (Phase.WAITING, Phase.STOPPED):
-            self._finish()
+            self._tasks.append(self._finish)  # after what was wanted before, as an episode's end
 
     def _finish(self) -> None:
         self.phase, self.message = Phase.FINISHED, self.failed

@@ -1,7 +1,7 @@
 """Keeps a session's record while it goes on, beside it: figures and page are made on a thread. No ROS."""
 
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -25,7 +25,6 @@ class SessionDiary:
         self._record = SessionRecord.open(folder, planned)
         self._lines: SimpleQueue[str] = SimpleQueue()
         self._thread = ThreadPoolExecutor(1, "figures")
-        self._pending: list[Future[None]] = []
         for name, why in self._record.skipped.items():
             self._lines.put(f"bag {name} is not counted: {why}")
 
@@ -37,10 +36,15 @@ class SessionDiary:
         """One more episode has ended; `number` is the one that follows."""
         counted = outcome in ("success", "failure")
         shown = number - 1 if counted else number
-        self._pending = [future for future in self._pending if not future.done()]
-        self._pending.append(self._thread.submit(self._note, outcome, bag, ending, shown))
+        self._thread.submit(self._note, outcome, bag, ending, shown)
 
     def _note(self, outcome: str, bag: Path | None, ending: Ending, number: int) -> None:
+        try:
+            self._enter(outcome, bag, ending, number)
+        except Exception as error:  # no reason to end a session; its bags hold everything
+            self._lines.put(f"the session's record could not be brought up to date: {error!r}")
+
+    def _enter(self, outcome: str, bag: Path | None, ending: Ending, number: int) -> None:
         record = self._record
         if outcome == "discarded":
             record.discarded += 1
@@ -49,12 +53,9 @@ class SessionDiary:
             self._tell(f"episode {number}  {outcome}  not recorded  {'; '.join(ending.problems)}")
         else:
             self._read(bag, ending.counts, number)
-        try:
-            if any(record.bags()) or record.discarded:
-                record.save()
-                write_page(record)
-        except OSError as error:
-            self._lines.put(f"the session's page cannot be written: {error}")
+        if any(record.bags()) or record.discarded:
+            record.save()
+            write_page(record)
 
     def _read(self, bag: Path, counts: Counts, number: int) -> None:
         figures = self._record.read(bag)
@@ -76,7 +77,5 @@ class SessionDiary:
     def finish(self) -> str:
         """Wait for what is still being made; the last lines, with where the page lies."""
         self._thread.shutdown(wait=True)
-        for future in self._pending:
-            future.result()
         page = self._record.folder / "report.html"
         return "\n".join([*self.lines(), *([f"report  {page}"] if page.is_file() else [])])

@@ -140,6 +140,8 @@ def test_a_killed_recorder_leaves_a_readable_bag(tmp_path: Path) -> None:
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "written\n"
+        with pytest.raises(ValueError, match="still recording"):
+            repair(folder)
         process.send_signal(signal.SIGKILL)
     assert read(folder) == [("/a", "kept"), ("/b", "also kept"), ("/a", "kept too")]
     repair(folder)

@@ -53,6 +53,22 @@ def test_a_bag_cut_off_anywhere_is_refused(tmp_path_factory, share):
         IndexedBag(folder)
 
 
+@given(st.floats(0, 1, exclude_max=True), st.integers(1, 255))
+@settings(max_examples=150, deadline=None)
+def test_a_damaged_byte_is_told_or_changes_no_message(tmp_path_factory, share, change):
+    folder = write(tmp_path_factory.mktemp("bags") / "episode", [("/a", "text")] * 9)
+    file = folder / "episode_0.mcap"
+    content = bytearray(file.read_bytes())
+    content[int(share * len(content))] ^= change
+    file.write_bytes(content)
+    try:
+        with IndexedBag(folder) as bag:
+            found = [bag.decode(raw).data for raw in bag.raw(["/a"])]
+    except ValueError:
+        return
+    assert found == ["text"] * 9
+
+
 def test_bytes_that_are_no_message_are_told(tmp_path):
     folder = write(tmp_path / "episode", [("/a", "text")])
     with IndexedBag(folder) as bag:

@@ -76,6 +76,16 @@ def test_a_disk_that_is_too_slow_ends_the_recording_and_keeps_what_came(
     assert (bag.folder / "metadata.yaml").exists()
 
 
+def test_whatever_goes_wrong_in_the_thread_ends_the_recording_aloud(bag: BagWriter) -> None:
+    queue = BagQueue(bag)
+    queue.put("/a", cdr("fits"), 1, 1)
+    queue.put("/a", cdr("a time that no bag can hold"), -1, -1)
+    queue.put("/a", cdr("after"), 2, 2)
+    assert queue.close({}, PATIENCE)
+    assert "could not be written" in queue.problem
+    assert read(bag.folder) == [("/a", "fits")]
+
+
 def test_a_full_disk_ends_the_recording(bag: BagWriter, monkeypatch: pytest.MonkeyPatch) -> None:
     queue = BagQueue(bag)
     queue.put("/a", cdr("fits"), 1, 1)

@@ -72,6 +72,10 @@ def test_check_finds_every_flipped_byte_of_a_message(
     place = chunk.chunk_start_offset + chunk.chunk_length - 2
     file.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
     assert "damaged" in problems(session / "one", capsys)
+    assert main(["info", str(session)]) == 1
+    shown = capsys.readouterr()
+    assert "damaged" in shown.err
+    assert "3 messages" in shown.out
 
 
 def test_check_compares_with_metadata(session: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -67,6 +67,14 @@ def test_nothing_is_asked_of_a_robot_that_was_not_engaged() -> None:
     assert regularity.problems() == []
 
 
+def test_a_stopped_executor_may_be_silent_until_it_is_engaged_again() -> None:
+    regularity = episode({EXECUTED: [tick * TICK for tick in range(10)]})
+    regularity.take(EXECUTED, 10 * TICK, executed(10 * TICK, 4))
+    for tick in range(25, 30):
+        regularity.take(EXECUTED, tick * TICK, executed(tick * TICK, 1))
+    assert regularity.problems() == []
+
+
 @pytest.mark.parametrize("frame", [b"\0", b"x\0", b"xyz\0", b"fr3_link0\0"])
 def test_states_are_found_behind_any_frame_name(frame: bytes) -> None:
     assert [is_engaged(executed(5, state, frame)) for state in range(5)] == [False, True, True, False, False]

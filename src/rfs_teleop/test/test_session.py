@@ -298,6 +298,31 @@ def test_finish_ends_after_the_running_episode() -> None:
     assert "finished" in it.command(Command.START)
 
 
+def test_a_mark_just_before_the_finish_counts() -> None:
+    world = World()
+    it = session(world)
+    give(it, Command.START, Command.STOP)
+    for command in (Command.SUCCESS, Command.FINISH):
+        assert it.command(command) == ""
+    settle(it)
+    assert (it.phase, list(world.bags.values())) == (Phase.FINISHED, ["success"])
+
+
+def test_a_finish_while_an_episode_is_made_ready_is_the_end() -> None:
+    world = World()
+    it = session(world)
+    assert it.command(Command.START) == ""
+
+    def stop_and_finish() -> None:
+        if world.recording and it.phase == Phase.RESETTING:
+            it.stopped("stopped by the operator")
+            assert it.command(Command.FINISH) == ""
+
+    world.meanwhile = stop_and_finish
+    settle(it)
+    assert (it.phase, world.recording, world.engaged) == (Phase.FINISHED, "", False)
+
+
 def test_an_earlier_start_is_continued() -> None:
     world = World()
     it = session(world, Tally(successes=2, failures=1, discarded=1, begun=4), episodes=5, seed=10)

@@ -1,6 +1,5 @@
 """Sentences for a SpaceMouse that cannot be used. Standard library only: `./rfs doctor` says them as well."""
 
-VENDOR_3DCONNEXION, VENDOR_LOGITECH = 0x256F, 0x046D
 LIBRARY = "hidapi-hidraw"
 RULES_FILE = "/etc/udev/rules.d/99-spacemouse.rules"
 

@@ -8,12 +8,13 @@ from typing import Any
 
 import rclpy
 from mcap.exceptions import McapError
-from mcap.reader import make_reader
+from mcap.reader import McapReader, make_reader
 from mcap.records import Channel, Schema
 from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from zstandard import ZstdError
 
 from rfs_teleop.bag_folders import mcap_file
 from rfs_teleop.bag_metadata import Topic
@@ -31,26 +32,29 @@ def play(bag: Path, rate: float, topics: Sequence[str]) -> int:
         ValueError: no such topic, a type that is not installed, or a bag that cannot be read.
     """
     with mcap_file(bag).open("rb") as stream:
-        reader = make_reader(stream)
         try:
-            summary = reader.get_summary()
-        except McapError as error:
+            return _play(make_reader(stream), rate, topics)
+        except (McapError, ZstdError) as error:
             raise ValueError(f"it cannot be read ({error}): './rfs bags recover' may help") from error
-        if summary is None or not summary.channels:
-            raise ValueError("it has no index: repair it with './rfs bags recover'")
-        wanted = _wanted(summary.channels, summary.schemas, topics)
-        rclpy.init()
-        node = Node("bag_player")
-        try:
-            publishers = {topic.name: _publisher(node, topic) for topic in wanted}
-            _await_listeners(list(publishers.values()))
-            count = _send(reader.iter_messages(topics=list(publishers)), publishers, rate)
-            for publisher in publishers.values():
-                publisher.wait_for_all_acked(_ACKNOWLEDGED)
-            return count
-        finally:
-            node.destroy_node()
-            rclpy.try_shutdown()
+
+
+def _play(reader: McapReader, rate: float, topics: Sequence[str]) -> int:
+    summary = reader.get_summary()
+    if summary is None or not summary.channels:
+        raise ValueError("it has no index: repair it with './rfs bags recover'")
+    wanted = _wanted(summary.channels, summary.schemas, topics)
+    rclpy.init()
+    node = Node("bag_player")
+    try:
+        publishers = {topic.name: _publisher(node, topic) for topic in wanted}
+        _await_listeners(list(publishers.values()))
+        count = _send(reader.iter_messages(topics=list(publishers)), publishers, rate)
+        for publisher in publishers.values():
+            publisher.wait_for_all_acked(_ACKNOWLEDGED)
+        return count
+    finally:
+        node.destroy_node()
+        rclpy.try_shutdown()
 
 
 def _wanted(channels: dict[int, Channel], schemas: dict[int, Schema], names: Sequence[str]) -> list[Topic]:

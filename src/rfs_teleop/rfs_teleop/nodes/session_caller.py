@@ -10,7 +10,7 @@ _SERVICE = "/rfs/session/command"
 
 
 class SessionCaller:
-    """Calls `/rfs/session/command` for a node; what the session refuses is logged."""
+    """Calls `/rfs/session/command` for a node; refusals are logged, the rest the session tells itself."""
 
     def __init__(self, node: Node, source: str) -> None:
         self._node, self._source = node, source
@@ -22,7 +22,6 @@ class SessionCaller:
         if not self._client.service_is_ready():
             log.warning(f"{command}: no session runs (nobody offers {_SERVICE})")
             return
-        log.info(command)
         request = OperatorCommand.Request(command=COMMANDS.index(command) + 1, source=self._source)
         self._client.call_async(request).add_done_callback(lambda future: self._answered(command, future))
 

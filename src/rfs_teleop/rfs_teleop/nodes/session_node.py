@@ -19,19 +19,19 @@ from pathlib import Path
 import rclpy
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.duration import Duration
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rfs_policy.nodes.stamps import nanoseconds
 
-from rfs_msgs.msg import EpisodeStatus, ExecutedAction, GraspReward, PolicyAction, SessionStatus
+from rfs_msgs.msg import EpisodeStatus, ExecutedAction, GraspReward, PolicyAction
 from rfs_msgs.srv import OperatorCommand
 from rfs_teleop.episode_conduct import Ending, Scene, ServiceError, folder_name
 from rfs_teleop.episode_watch import EpisodeWatch
 from rfs_teleop.nodes.episode_services import EpisodeServices
 from rfs_teleop.nodes.session_parameters import SessionParameters
+from rfs_teleop.nodes.session_voice import SessionVoice
 from rfs_teleop.session import Session
 from rfs_teleop.session_commands import Command, Phase
 from rfs_teleop.session_diary import SessionDiary
@@ -40,7 +40,6 @@ _RCLError = rclpy_implementation.RCLError
 _LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 _AFTERTHOUGHT = 0.5  # s after a release in which a message may still tell of the stop
 _LASTING = 0.5  # s from which on a hold is worth a word
-_FAREWELL = Duration(seconds=1)
 _NICENESS = 5
 
 
@@ -58,11 +57,11 @@ class SessionNode(Node):
         self.diary = SessionDiary(given.bags / given.name, given.plan.episodes)
         self._watch: EpisodeWatch | None = None
         self._released = self._held_since = 0.0
-        self._hold_reason = self._recorder_problem = self._published = self._told = ""
+        self._hold_reason = self._recorder_problem = ""
         self.session = Session(
             given.plan, self._remote, self._episode_id, self._began, self._ended, self.diary.tally()
         )
-        self._status = self.create_publisher(SessionStatus, "/rfs/session", _LATCHED)
+        self._voice = SessionVoice(self, given.name, given.operator)
         self._listen(given.plan.simulator)
 
     def _listen(self, simulator: bool) -> None:
@@ -142,12 +141,12 @@ class SessionNode(Node):
             if self.context.ok():
                 self.session.close("the session was ended")
         print(self.diary.finish(), flush=True)
-        self._publish()
-        self._status.wait_for_all_acked(_FAREWELL)  # or those who watch would never hear of the end
+        self._voice.tell(self.session, self.diary)
+        self._voice.farewell()
         return self.session.failed
 
     def _turn(self) -> None:
-        self._publish()
+        self._voice.tell(self.session, self.diary)
         self._look()
         if self.session.busy:
             self.session.step()
@@ -176,7 +175,7 @@ class SessionNode(Node):
             session.out_of_time(self._given.limit)
 
     def _between_attempts(self) -> None:
-        self._publish()
+        self._voice.tell(self.session, self.diary)
         self.session.require_going_on()
         self._executor.spin_once(timeout_sec=0.2)
 
@@ -197,39 +196,6 @@ class SessionNode(Node):
     def _ended(self, outcome: str, bag: str, ending: Ending) -> None:
         self._watch = None
         self.diary.ended(outcome, Path(bag) if bag else None, ending, self.session.number)
-
-    def _shown_phase(self) -> Phase:
-        """At the time limit the episode still runs for the operator: the buttons that mark it must act."""
-        session = self.session
-        return Phase.RUNNING if session.time_over and session.phase == Phase.PAUSED else session.phase
-
-    def _publish(self) -> None:
-        """Tell the state, once per change."""
-        session, tally = self.session, self.session.tally
-        for line in self.diary.lines():
-            print(line, flush=True)
-        if session.message != self._told:
-            self._told = session.message
-            if session.message:
-                print(f"{session.phase.name.lower()}: {session.message}", flush=True)
-        status = SessionStatus(
-            session=self._given.name,
-            operator_name=self._given.operator,
-            state=int(self._shown_phase()),
-            episode=session.number,
-            planned=session.plan.episodes,
-            successes=tally.successes,
-            failures=tally.failures,
-            discarded=tally.discarded,
-            object=session.object,
-            last=self.diary.last,
-            message=session.message,
-        )
-        if str(status) == self._published:
-            return
-        self._published = str(status)
-        status.header.stamp = self.get_clock().now().to_msg()
-        self._status.publish(status)
 
 
 def main() -> int:

@@ -76,6 +76,7 @@ class TopicListener:
         self._node = node
         self._group, self._events = _Polled(), _Occasional()
         self._polls = 0
+        self._ahead: list[Received] = []
         self._subscriptions = {topic.name: self._subscribe(topic, reliable_all) for topic in topics}
         for name, subscription in self._subscriptions.items():
             self._watch_losses(name, subscription, lose)
@@ -109,10 +110,17 @@ class TopicListener:
             self._node.add_waitable(handler)
 
     def poll(self) -> list[Received]:
-        """What came since the last poll, in the order of its arrival."""
+        """What came since the last poll, in the order of its arrival, over all polls.
+
+        Topics are read in turns. What came to the later ones only after the poll began may be newer than what
+        the next poll finds on the first, and waits for it.
+        """
         self._polls += 1
         self._events.open = self._polls % _EVENTS_EVERY == 0
-        received = [message for name in self._subscriptions for message in self._take(name)]
+        received, began, self._ahead = self._ahead, time.time_ns(), []
+        for name in self._subscriptions:
+            for message in self._take(name):
+                (received if message.log_time <= began else self._ahead).append(message)
         received.sort(key=lambda message: message.log_time)
         return received
 

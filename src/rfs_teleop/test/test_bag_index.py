@@ -19,12 +19,12 @@ TOPICS = ("/a", "/b", "/pictures")
 sequences = st.lists(st.tuples(st.sampled_from(TOPICS), st.text(max_size=20)), max_size=20)
 
 
-def write(folder: Path, sent: list[tuple[str, str]], chunk: int = 3) -> Path:
-    definition = {NAME: Definition(NAME, "string data\n", STORE.hash_rihs01(NAME))}
-    bag = BagWriter(folder, [Topic(name, NAME) for name in TOPICS], definition, {"object": "mug"})
+def write(folder: Path, sent: list[tuple[str, str]], definition: str = "string data\n") -> Path:
+    definitions = {NAME: Definition(NAME, definition, STORE.hash_rihs01(NAME))}
+    bag = BagWriter(folder, [Topic(name, NAME) for name in TOPICS], definitions, {"object": "mug"})
     for number, (topic, text) in enumerate(sent):
         bag.write(topic, bytes(STORE.serialize_cdr(STORE.types[NAME](text), NAME)), 1000 + number)
-        if number % chunk == 0:
+        if number % 3 == 0:
             bag.flush()
     bag.close({"outcome": "success"})
     return folder
@@ -42,31 +42,38 @@ def test_chosen_topics_come_back_in_order(tmp_path_factory, sent, topics):
     assert found == [(m.topic, m.log_time, m.message.data) for m in Bag(folder).messages(topics)]
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> bytes:
+    folder = write(tmp_path_factory.mktemp("bags") / "episode", [("/a", "text")] * 9)
+    return (folder / "episode_0.mcap").read_bytes()
+
+
 @given(st.floats(0, 1, exclude_max=True))
 @settings(max_examples=30, deadline=None)
-def test_a_bag_cut_off_anywhere_is_refused(tmp_path_factory, share):
-    folder = write(tmp_path_factory.mktemp("bags") / "episode", [("/a", "text")] * 9)
-    file = folder / "episode_0.mcap"
-    content = file.read_bytes()
-    file.write_bytes(content[: int(share * len(content))])
+def test_a_bag_cut_off_anywhere_is_refused(tmp_path_factory, whole, share):
+    file = tmp_path_factory.getbasetemp() / "cut.mcap"
+    file.write_bytes(whole[: int(share * len(whole))])
     with pytest.raises(ValueError, match="recover"):
-        IndexedBag(folder)
+        IndexedBag(file)
 
 
 @given(st.floats(0, 1, exclude_max=True), st.integers(1, 255))
-@settings(max_examples=150, deadline=None)
-def test_a_damaged_byte_is_told_or_changes_no_message(tmp_path_factory, share, change):
-    folder = write(tmp_path_factory.mktemp("bags") / "episode", [("/a", "text")] * 9)
-    file = folder / "episode_0.mcap"
-    content = bytearray(file.read_bytes())
+@settings(max_examples=300, deadline=None)
+def test_a_damaged_byte_is_told_or_changes_no_message(tmp_path_factory, whole, share, change):
+    file, content = tmp_path_factory.getbasetemp() / "damaged.mcap", bytearray(whole)
     content[int(share * len(content))] ^= change
     file.write_bytes(content)
     try:
-        with IndexedBag(folder) as bag:
+        with IndexedBag(file) as bag:
             found = [bag.decode(raw).data for raw in bag.raw(["/a"])]
     except ValueError:
         return
     assert found == ["text"] * 9
+
+
+def test_definitions_in_another_language_are_told(tmp_path):
+    with pytest.raises(ValueError, match="parse"):
+        IndexedBag(write(tmp_path / "episode", [], "module a {\n  struct B { long x; };\n};\n"))
 
 
 def test_bytes_that_are_no_message_are_told(tmp_path):
@@ -76,3 +83,5 @@ def test_bytes_that_are_no_message_are_told(tmp_path):
         broken = type(raw)(raw.topic, raw.log_time, raw.type, raw.data[:7])
         with pytest.raises(ValueError, match="damaged"):
             bag.decode(broken)
+        with pytest.raises(ValueError, match="damaged"):
+            _ = broken.stamp

@@ -74,12 +74,12 @@ class PolicyTick:
         """Begin an episode: seed the noise, forget the last command and answer.
 
         Clouds and joint states stay: they carry stamps, and the first observation may have come before this.
+        One that was answered in the last episode is not answered again unless it is sent again.
         """
         with self._lock:
             self._noise = np.random.default_rng([self.policy_seed, seed])
             self._command: CommandState | None = None
             self._answer: Answer | None = None
-            self._asked = self._cloud is not None
             self._episode += 1
 
     def take_cloud(self, cloud: Cloud) -> None:
@@ -107,7 +107,7 @@ class PolicyTick:
             if self.problem or cloud is None or cloud.points is None or command is None:
                 return None
             self._asked = False
-            if self.lockstep and self._answer is not None and self._answer.stamp == cloud.stamp:
+            if self._answered(cloud):
                 return self._answer
             joints, joint_stamp = self._joints.positions.copy(), self._joints.stamp
             noise, episode = self.policy.draw_noise(self._noise)[None], self._episode
@@ -156,7 +156,9 @@ class PolicyTick:
             return "waiting for joint states and points of one stamp"
         if command is None:
             return "waiting to be engaged"
-        # Half a period of tolerance: stamps are sums of rounded periods.
-        if self.lockstep and cloud.stamp - command.stamp > 1.5e9 / self.policy.layout.rate_hz:
-            return "waiting for the executor's command"
-        return ""
+        answerable = self._answered(cloud) or command.precedes(cloud.stamp, 1.0 / self.policy.layout.rate_hz)
+        return "waiting for the executor's command" if self.lockstep and not answerable else ""
+
+    def _answered(self, cloud: Cloud) -> bool:
+        """Whether this observation was answered before, in lockstep."""
+        return self.lockstep and self._answer is not None and self._answer.stamp == cloud.stamp

@@ -18,8 +18,12 @@ class Inputs:
     def __init__(self, policy: FlowPolicy, lockstep: bool) -> None:
         self.tick = PolicyTick(policy, lockstep, policy_seed=3)
 
-    def command(self, stamp: int) -> None:
-        self.tick.take_command(CommandState(stamp, np.array([0.5, 0.0, 0.3]), np.eye(3), HAND_HOME))
+    def latched(self, stamp: int) -> None:
+        self.command(stamp, latched=True)
+
+    def command(self, stamp: int, latched: bool = False, x: float = 0.5) -> None:
+        position = np.array([x, 0.0, 0.3])
+        self.tick.take_command(CommandState(stamp, position, np.eye(3), HAND_HOME, latched))
 
     def cloud(self, stamp: int, points: np.ndarray | None = POINTS, problem: str = "") -> None:
         self.tick.take_cloud(Cloud(stamp, stamp * 1e-9, points, problem))
@@ -29,7 +33,7 @@ class Inputs:
         self.tick.take_joints(list(JOINTS)[:count], positions[:count], stamp, stamp * 1e-9)
 
     def all(self, stamp: int) -> None:
-        self.command(stamp)
+        self.latched(stamp)
         self.joints(stamp)
         self.cloud(stamp)
 
@@ -47,7 +51,7 @@ def realtime(checkpoint) -> Inputs:
     return Inputs(FlowPolicy(OnnxBase(checkpoint)), lockstep=False)
 
 
-@pytest.mark.parametrize("order", [("command", "joints", "cloud"), ("cloud", "joints", "command")])
+@pytest.mark.parametrize("order", [("latched", "joints", "cloud"), ("cloud", "joints", "latched")])
 def test_lockstep_acts_once_all_is_there_in_any_order(lockstep, order):
     for name in order:
         assert lockstep.act(START) is None
@@ -60,6 +64,7 @@ def test_lockstep_acts_once_all_is_there_in_any_order(lockstep, order):
 def test_lockstep_repeats_its_answer_and_draws_noise_once_a_stamp(lockstep):
     lockstep.all(START)
     first = lockstep.act(START)
+    lockstep.command(START)
     lockstep.cloud(START)
     assert lockstep.act(START) is first
     lockstep.cloud(START + PERIOD)
@@ -83,14 +88,46 @@ def test_lockstep_waits_for_joints_and_command_of_the_stamp(lockstep):
     assert lockstep.act(START) is not None
 
 
+def test_lockstep_acts_on_the_command_that_stood_at_the_observation_in_whatever_order_they_come(lockstep):
+    """The second observation of an episode may overtake the answer to the first."""
+    lockstep.all(START)
+    lockstep.act(START)
+    lockstep.joints(START + PERIOD)
+    lockstep.cloud(START + PERIOD)
+    assert lockstep.act(START) is None, "acted on the latched command, which was followed by another one"
+    lockstep.command(START, x=0.51)
+    answer = lockstep.act(START)
+    assert (answer.stamp, answer.command_stamp) == (START + PERIOD, START)
+
+
+def test_what_is_left_of_the_last_episode_draws_no_noise(lockstep):
+    """The service calls that begin an episode may overtake its first observation."""
+    last, first = START, START + 100 * PERIOD
+    lockstep.all(last)
+    lockstep.act(last)
+    lockstep.tick.reset(8)
+    lockstep.latched(last)
+    assert lockstep.act(last) is None, "answered what was answered in the last episode"
+    lockstep.latched(first)
+    lockstep.cloud(last)
+    assert lockstep.act(last) is None, "acted on a command of another episode"
+    lockstep.joints(first)
+    lockstep.cloud(first)
+    noise = np.random.default_rng([3, 8])
+    expected = lockstep.tick.policy.draw_noise(noise)
+    np.testing.assert_array_equal(lockstep.act(first).output.noise[0], expected)
+
+
 def test_reset_begins_the_noise_anew_and_forgets_the_command(lockstep):
     lockstep.tick.reset(8)
     lockstep.all(START)
     first = lockstep.act(START)
     lockstep.tick.reset(8)
     assert lockstep.act(START) is None
+    lockstep.cloud(START)
+    assert lockstep.act(START) is None
     assert "engaged" in lockstep.tick.problem
-    lockstep.command(START)
+    lockstep.latched(START)
     np.testing.assert_array_equal(lockstep.act(START).output.noise, first.output.noise)
 
 

@@ -83,8 +83,8 @@ class Partner:
         assert self.spin_until(future.done, ENOUGH)
         assert future.result().success
 
-    def command(self, when: int) -> None:
-        message = ExecutedAction(target_joints=HAND_HOME)
+    def command(self, when: int, latched: bool = False) -> None:
+        message = ExecutedAction(target_joints=HAND_HOME, executed=[] if latched else [0.0] * 22)
         message.header.stamp = stamp(when)
         pose = message.target_pose
         pose.position.x, pose.position.y, pose.position.z = POSITION.tolist()
@@ -164,7 +164,7 @@ def test_lockstep_protocol(lockstep, checkpoint_folder):
     lockstep.reset(7)
     lockstep.observe(start)
     assert lockstep.silent(), "acted before it was engaged"
-    lockstep.command(start)
+    lockstep.command(start, latched=True)
     first = lockstep.answers(1)[0]
     assert first.observation_stamp == stamp(start)
     lockstep.observe(start)
@@ -192,13 +192,14 @@ def test_lockstep_protocol(lockstep, checkpoint_folder):
 def test_bad_input_gives_no_action(lockstep):
     """Each kind of bad input silences the policy; good input brings it back."""
     when = 10**10
-    lockstep.command(when)
+    lockstep.command(when, latched=True)
     lockstep.observe(when, order=np.random.default_rng(0).permutation(23))
     reordered = lockstep.answers(1)[0]
     nan = lockstep.cloud.copy()
     nan[5, 1] = np.nan
     other_fields = cloud_of(lockstep.cloud, when)
     other_fields.fields = other_fields.fields[:2]
+    lockstep.command(when)
     bad = {
         "empty": cloud_of(lockstep.cloud[:0], when + PERIOD),
         "nan": cloud_of(nan, when + PERIOD),
@@ -210,12 +211,15 @@ def test_bad_input_gives_no_action(lockstep):
         cloud.header.stamp = stamp(when + PERIOD)
         lockstep.observe(when + PERIOD, cloud)
         assert lockstep.silent(), name
+    broken = ExecutedAction()
+    broken.target_pose.orientation.w = 0.0
+    lockstep.executed.publish(broken)
     later = when + 2 * PERIOD
     lockstep.command(when + PERIOD)
     lockstep.observe(later, count=20)
     assert lockstep.silent(), "short joint states"
     lockstep.reset(0)
-    lockstep.command(later)
+    lockstep.command(later, latched=True)
     lockstep.observe(later)
     again = lockstep.answers(2)[1]
     assert again.base_action == reordered.base_action, "order of joint names mattered"

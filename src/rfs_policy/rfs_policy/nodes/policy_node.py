@@ -117,7 +117,10 @@ class PolicyNode(Node):
 
     def _on_executed(self, message: ExecutedAction) -> None:
         self._cadences["executed_action"].tick(time.monotonic())
-        self._tick.take_command(read_command(message))
+        try:
+            self._tick.take_command(read_command(message))
+        except ValueError as error:
+            self.get_logger().warning(f"refused: {error}", throttle_duration_sec=5.0)
         self._arrived.set()
 
     def _on_reset(self, request: ResetPolicy.Request, response: ResetPolicy.Response) -> ResetPolicy.Response:
@@ -165,7 +168,7 @@ class PolicyNode(Node):
         )
 
     def _tell(self) -> None:
-        """Say why it does not act, once per change."""
+        """Say why it does not act, once per change; what is usual only to those who debug."""
         problem = self._tick.problem
         if problem == self._told:
             return
@@ -175,7 +178,7 @@ class PolicyNode(Node):
         if _is_fault(problem):
             self.get_logger().warning(f"no action: {problem}")
         else:
-            self.get_logger().info(problem or "acting")
+            self.get_logger().debug(problem or "acting")
 
     def _present(self) -> int:
         return self.get_clock().now().nanoseconds

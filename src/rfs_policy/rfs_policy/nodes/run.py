@@ -88,4 +88,5 @@ def run(
         if node is not None:
             finish(node)
         rclpy.try_shutdown()
+        gc.unfreeze()  # so that the interpreter frees the node at its end, as extension modules expect
     return 0

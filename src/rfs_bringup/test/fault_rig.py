@@ -17,7 +17,7 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rfs_bringup.node_spec import NodeSpec
 from rfs_bringup.stack import middleware_variables
-from rfs_control.tick import State
+from rfs_control.tick import MOVING
 from rfs_policy.nodes.stamps import nanoseconds
 from rfs_sim_bridge.targets import Targets
 from sensor_msgs.msg import JointState, PointCloud2
@@ -29,7 +29,6 @@ from rfs_msgs.srv import ResetPolicy, ResetScene
 
 PATIENCE = 20.0
 SEED = 1_000_001
-MOVING = (State.AUTONOMOUS, State.CORRECTING)
 _COMMON = {"sim_time": "realtime", "rate": 1.0 / PERIOD}
 _NODES = (
     NodeSpec("bridge", "rfs_sim_bridge", "bridge_node", _COMMON | {"images": False, "object": "box"}),

@@ -14,9 +14,9 @@ pytest.importorskip("rfs_msgs.msg")
 pytestmark = pytest.mark.ros
 
 from fault_motion import assert_sound  # noqa: E402
-from fault_rig import MOVING, FaultRig  # noqa: E402
+from fault_rig import FaultRig  # noqa: E402
 from rfs_control.residual_bounds import ResidualBounds  # noqa: E402
-from rfs_control.tick import State  # noqa: E402
+from rfs_control.tick import MOVING, State  # noqa: E402
 from rfs_description.robot import BASE_FRAME, JOINTS  # noqa: E402
 from rfs_policy.nodes.stamps import time_message  # noqa: E402
 from rfs_sim_bridge.nodes.messages import point_cloud  # noqa: E402
@@ -81,7 +81,6 @@ def test_an_executor_that_dies_stands_still_until_somebody_engages(rig: FaultRig
     last = before.commands[-1][1]
     rig.restart("executor")
     rig.call("stop", SetBool.Request(data=False))
-    assert rig.heard is before
     assert rig.heard.commands[-1][1] is last, "moved before it was engaged"
     assert_sound(before)
     rig.engage()

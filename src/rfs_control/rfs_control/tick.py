@@ -24,6 +24,7 @@ class State(IntEnum):
     STOPPED = 4
 
 
+MOVING = (State.AUTONOMOUS, State.CORRECTING)
 LATCHED = (State.PAUSED, State.STOPPED)
 """States that only a person ends; the command stands."""
 

@@ -36,9 +36,31 @@ def test_engaging_latches_the_measured_pose_with_empty_arrays() -> None:
     executor = Executor(Limits.load(period=PERIOD), lockstep=True)
     executor.joints.update(JOINTS, HOME, T0, 0.0)
     tick = executor.engage(0.0)
+    assert tick is not None
     np.testing.assert_allclose(tick.command.position, [[0.5, 0.0, 0.35]], atol=1e-6)
     assert tick.stamp == T0
     assert tick.action.size == tick.executed.size == 0
+
+
+@pytest.mark.parametrize("lockstep", [False, True])
+def test_engaging_again_does_not_set_a_moving_command_back_to_the_joints(lockstep: bool) -> None:
+    executor = engaged(lockstep)
+    moved = executor.follow(chunk(T0), 0.0, 0.0)
+    executor.joints.update(JOINTS, HOME, T0 + STEP, 0.0)
+    executor.engage(0.0)
+    assert executor.state == State.AUTONOMOUS
+    assert palm_x(executor.follow(chunk(T0 + STEP), 0.0, 0.1)) == pytest.approx(palm_x(moved) + 0.01)
+    executor.disengage()
+    assert palm_x(executor.engage(0.1)) == pytest.approx(0.5, abs=1e-6)
+
+
+def test_engaging_in_another_episode_of_lockstep_latches_its_joints() -> None:
+    executor = engaged(lockstep=True)
+    executor.follow(chunk(T0), 0.0, 0.0)
+    executor.joints.update(JOINTS, HOME, T0 + 100 * STEP, 0.0)
+    tick = executor.engage(0.0)
+    assert tick is not None
+    assert (tick.stamp, tick.executed.size) == (T0 + 100 * STEP, 0)
 
 
 @pytest.mark.parametrize("lockstep", [False, True])

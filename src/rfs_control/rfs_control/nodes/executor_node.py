@@ -18,7 +18,6 @@ from functools import partial
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rfs_policy.cadence import Cadence
 from rfs_policy.diagnostics import Level, Status, cadence_status, to_message
@@ -40,10 +39,6 @@ from rfs_msgs.msg import Correction, ExecutedAction, PolicyAction
 
 STATUS_NAME = "rfs executor"
 _WATCHDOG_PERIOD = 0.01
-_DISCOVERY = 1.0
-"""Time for other processes to be discovered before the service is offered, s."""
-_HEARTBEAT = 2.5
-"""Time in which a living executor must be heard, s."""
 
 
 class ExecutorNode(Node):
@@ -76,9 +71,8 @@ class ExecutorNode(Node):
     def _operator(self, lockstep: bool) -> OperatorLink | None:
         bounds = ResidualBounds.load(path(self, "residual"))
         max_age = positive(self, "max_operator_age", 0.5)
-        return (
-            OperatorLink(bounds, None if lockstep else max_age) if boolean(self, "operator", False) else None
-        )
+        wanted = boolean(self, "operator", False)
+        return OperatorLink(bounds, None if lockstep else max_age) if wanted else None
 
     def start(self) -> None:
         """Take messages and offer the service; before this, the node can only be seen."""
@@ -202,7 +196,7 @@ class ExecutorNode(Node):
             self._executed.publish(messages.executed_action(tick, sent))
 
     def _tell(self) -> None:
-        """Say why it holds, once per change."""
+        """Say why it holds, once per change; what is usual only to those who debug."""
         core = self._core
         if core.reason == self._told:
             return
@@ -212,7 +206,7 @@ class ExecutorNode(Node):
         elif core.reason and core.engaged and core.state == State.HOLDING:
             self.get_logger().warning(f"holding: {core.reason}")
         else:
-            self.get_logger().info(core.reason or "following the policy")
+            self.get_logger().debug(core.reason or "following the policy")
         self._diagnose()
 
     def _age(self, stamp: int) -> float:
@@ -241,16 +235,9 @@ def _stopped_by(whom: str) -> str:
 
 
 def _make() -> ExecutorNode:
-    """The node, started once no older executor was heard; waits longer when somebody publishes its topic."""
+    """The node, started once no older executor was heard."""
     node = ExecutorNode()
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    start = time.monotonic()
-    patience = _DISCOVERY
-    while time.monotonic() < start + patience:
-        executor.spin_once(timeout_sec=0.05)
-        patience = _HEARTBEAT if node.rivals.publishers() > 0 else _DISCOVERY
-    executor.remove_node(node)
+    node.rivals.listen()
     node.start()
     return node
 

@@ -8,10 +8,15 @@ import os
 import time
 
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rfs_policy.nodes.run import RefusalError
 
 IDENTITY_KEY = "identity"
+_DISCOVERY = 1.0
+"""Time for other processes to be discovered, s."""
+_HEARTBEAT = 2.5
+"""Time in which a living executor must be heard, s."""
 
 
 class RivalWatch:
@@ -33,6 +38,20 @@ class RivalWatch:
     def publishers(self) -> int:
         """Publishers of the topic beside this executor's own; some of them may be dead."""
         return self._node.count_publishers(self._topic) - 1
+
+    def listen(self) -> None:
+        """Spin this executor until an older one would have been heard; longer where somebody else publishes.
+
+        Raises:
+            RefusalError: there is one.
+        """
+        executor = SingleThreadedExecutor()
+        executor.add_node(self._node)
+        start, patience = time.monotonic(), _DISCOVERY
+        while time.monotonic() < start + patience:
+            executor.spin_once(timeout_sec=0.05)
+            patience = _HEARTBEAT if self.publishers() > 0 else _DISCOVERY
+        executor.remove_node(self._node)
 
     def _hear(self, message: DiagnosticArray) -> None:
         for status in message.status:

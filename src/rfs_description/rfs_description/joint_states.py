@@ -9,9 +9,7 @@ from numpy.typing import NDArray
 from rfs_description.robot import ARM_VELOCITY_LIMITS, HAND_VELOCITY_LIMITS, JOINTS
 
 _INDEX = {name: i for i, name in enumerate(JOINTS)}
-_FASTEST = 2.0 * np.concatenate(
-    [ARM_VELOCITY_LIMITS, HAND_VELOCITY_LIMITS]
-)  # rad/s, with a margin for shocks
+_FASTEST = 2.0 * np.concatenate([ARM_VELOCITY_LIMITS, HAND_VELOCITY_LIMITS])  # rad/s, twice for shocks
 _SLACK = 0.1  # rad
 _JUMPS, _MEMORY = 3, 0.5  # so many jumps in so many s are no reset of a scene, but two sources
 
@@ -67,11 +65,8 @@ class JointStates:
     def _why_outdated(self, rows: list[int], stamp: int, now: float) -> str:
         """A clock that was set back is believed once nothing newer comes any more."""
         newer = (self._stamps[rows] > stamp) & (now - self._heard[rows] < _MEMORY)
-        return (
-            "joint states: a message is older than the one before; do two sources publish?"
-            if newer.any()
-            else ""
-        )
+        problem = "joint states: a message is older than the one before; do two sources publish?"
+        return problem if newer.any() else ""
 
     def _note_jump(self, rows: list[int], values: NDArray[np.float64], stamp: int, now: float) -> None:
         """Remember when a joint moved further than it can."""

@@ -31,10 +31,6 @@ ARM_ACCELERATION_LIMITS = np.full(7, 10.0)
 """rad/s^2"""
 ARM_JERK_LIMITS = np.full(7, 5000.0)
 """rad/s^3"""
-PALM_TRANSLATION_LIMITS = (3.0, 9.0, 4500.0)
-"""m/s, m/s^2, m/s^3 of the end effector; Franka checks these on its Cartesian interfaces only."""
-PALM_ROTATION_LIMITS = (2.5, 17.0, 8500.0)
-"""rad/s, rad/s^2, rad/s^3 of the end effector, as above."""
 HAND_LOWER = np.array([-0.314, -1.047, -0.506, -0.366] * 3 + [-0.349, -0.349, -0.47, -1.34])
 HAND_UPPER = np.array([2.23, 1.047, 1.885, 2.042] * 3 + [2.094, 2.094, 2.443, 1.88])
 HAND_VELOCITY_LIMITS = np.full(16, 8.48)

@@ -2,7 +2,6 @@
 commands."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,25 +17,12 @@ from rfs_sim_bridge.cloud import CloudCaster
 from rfs_sim_bridge.engine import Array, Engine
 from rfs_sim_bridge.episodes import draw
 from rfs_sim_bridge.interpenetration import interpenetration
+from rfs_sim_bridge.linear_motion import LinearMotion
 from rfs_sim_bridge.mujoco_engine import MujocoEngine
 from rfs_sim_bridge.objects import ObjectSpec, find_objects
 from rfs_sim_bridge.snapshot import Snapshot
+from rfs_sim_bridge.step_result import StepResult
 from rfs_sim_bridge.task_config import TaskConfig
-
-
-@dataclass
-class StepResult:
-    """Outcome of one control step for n environments.
-
-    done: success, or the episode's time is over, or its physics blew up. executed: (n, 22) the action after
-    limits. flags: (n,) bits of rfs_msgs/ExecutedAction. Environments are not reset by themselves.
-    """
-
-    reward: Array
-    success: NDArray[np.bool_]
-    done: NDArray[np.bool_]
-    executed: Array
-    flags: NDArray[np.uint32]
 
 
 class GraspTask:
@@ -62,8 +48,7 @@ class GraspTask:
         self.limits = Limits.load(period=self.config.period)
         self._caster = CloudCaster(self.config.cloud, num_envs, threads)
         self._disturbance = np.zeros((num_envs, self.config.max_steps, 23))
-        self._targets = np.zeros((num_envs, 23))
-        self._start_targets = np.zeros((num_envs, 23))
+        self._motion = LinearMotion(num_envs, self.config.substeps)
         self.command = self._composed = Command.from_joints(np.zeros((num_envs, 23)))
         self.steps = np.zeros(num_envs, np.int64)
         self._ticks = np.zeros(num_envs, np.int64)
@@ -103,14 +88,13 @@ class GraspTask:
     def _latch(self, ids: NDArray) -> None:
         """The command is where the robot is."""
         joints = self.engine.state.joint_positions[ids]
-        self._targets[ids] = self._start_targets[ids] = joints
+        self._motion.latch(ids, joints)
         latched, old = Command.from_joints(joints), self._composed
         parts = (old.position.copy(), old.rotation.copy(), old.fingers.copy())
         for part, new in zip(parts, (latched.position, latched.rotation, latched.fingers), strict=True):
             part[ids] = new
         self._composed = Command(*parts)
         self.command = self._composed.as_sent()
-        self._substep = self.config.substeps
 
     # ---- stepping ----
     def step(self, action: Array) -> StepResult:
@@ -131,24 +115,17 @@ class GraspTask:
     def track(self, command: Command) -> None:
         """Take a new command: solve for joint targets, to be reached linearly over one control period."""
         self.command = self._composed = command
-        self._start_targets = self._targets.copy()
-        arm, self._at_limit = solve(self._targets[:, :7], command.position, command.rotation)
-        self._targets = np.concatenate([arm, command.fingers], axis=1)
-        self._substep = 0
+        arm, self._at_limit = solve(self.joint_targets[:, :7], command.position, command.rotation)
+        self._motion.aim(np.concatenate([arm, command.fingers], axis=1))
 
     def advance(self, substeps: int) -> None:
         """Simulate some physics steps of the current control period (then towards the same targets)."""
-        fraction = np.minimum(
-            np.arange(self._substep + 1, self._substep + substeps + 1) / self.config.substeps, 1.0
-        )
-        span = self._targets - self._start_targets
-        self.drive(self._start_targets[:, None] + fraction[:, None] * span[:, None])
+        self.drive(self._motion.advance(substeps))
 
     def drive(self, targets: Array) -> None:
         """Simulate as many physics steps as there are joint targets (n, substeps, 23), rad."""
         pulse = self._pulses()
         self.engine.step(targets, np.broadcast_to(pulse[:, None], targets.shape))
-        self._substep += targets.shape[1]
         self._ticks += targets.shape[1]
 
     def finish_step(self) -> None:
@@ -171,7 +148,7 @@ class GraspTask:
     @property
     def joint_targets(self) -> Array:
         """(n, 23) where the last command leads to, rad."""
-        return self._targets
+        return self._motion.targets
 
     @property
     def joint_positions(self) -> Array:

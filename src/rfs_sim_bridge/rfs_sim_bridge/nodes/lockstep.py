@@ -35,7 +35,7 @@ class Lockstep:
         self._task, self._topics, self._targets = task, topics, targets
         self._cadence, self._images = cadence, images
         self._period = round(task.config.period * 1e9)
-        self._stamp = _EPISODE_GAP
+        self._stamp = self._start = _EPISODE_GAP
         self._published = 0.0
 
     def start(self) -> None:
@@ -58,8 +58,9 @@ class Lockstep:
         return bool(self._task.success[0] or self._task.steps[0] >= self._task.config.max_steps)
 
     def on_reset(self) -> int:
-        """A new episode begins; returns the stamp (ns) of its first observation."""
-        self._stamp += _EPISODE_GAP
+        """A new episode begins; returns its first stamp (ns), which is the same however long the last one ran."""
+        self._start += _EPISODE_GAP + self._task.config.max_steps * self._period
+        self._stamp = self._start
         self._publish()
         return self._stamp
 
@@ -85,6 +86,6 @@ class Lockstep:
         self._topics.publish_joint_states(stamp)
         self._topics.publish_points(stamp)
         if self._images:  # while the policy thinks
-            self._topics.publish_images(stamp, self._topics.snapshot())
+            self._topics.publish_images(stamp, self._task.snapshot())
         self._topics.publish_object(stamp)  # may end the episode and its recording, so it comes last
         self._published = time.monotonic()

@@ -120,7 +120,7 @@ class Realtime:
 
     def _slice(self, now: float) -> None:
         answer = self._targets.command()
-        if answer is not None and answer[0] > self._tracked:
+        if answer is not None and answer[0] != self._tracked:  # whatever came last, as a robot's driver
             self._tracked = answer[0]
             self._driver.follow(answer[1])
         self._driver.advance(self._substeps)
@@ -133,6 +133,6 @@ class Realtime:
         if self._count % self._slices == 0:
             self._task.finish_step()
             self._topics.publish_object(stamp)
-        if self._images and now >= self._images_due:
+        if self._images and now >= self._images_due and self._to_draw.empty():  # else drawing is behind
             self._images_due = max(self._images_due + _IMAGES_PERIOD, now)
-            self._to_draw.put((stamp, self._topics.snapshot()))
+            self._to_draw.put((stamp, self._task.snapshot()))

@@ -57,12 +57,6 @@ class Topics:
         """The cropped cloud."""
         self._points.publish(messages.point_cloud(stamp, self._task.clouds()[0]))
 
-    def snapshot(self) -> Snapshot:
-        """The task's pose as it is now, for pictures."""
-        task = self._task
-        position, quaternion = (part[0].copy() for part in task.object_pose)
-        return Snapshot(task.objects[0].name, task.joint_positions[0].copy(), position, quaternion)
-
     def publish_images(self, stamp: Time, snapshot: Snapshot) -> None:
         """Color, depth and intrinsics. Takes some ms, and needs nothing of the task."""
         picture = take_picture(snapshot, self._camera)

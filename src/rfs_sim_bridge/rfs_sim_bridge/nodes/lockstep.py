@@ -58,7 +58,7 @@ class Lockstep:
         return bool(self._task.success[0] or self._task.steps[0] >= self._task.config.max_steps)
 
     def on_reset(self) -> int:
-        """A new episode begins; returns its first stamp (ns), which is the same however long the last one ran."""
+        """A new episode begins; returns its first stamp (ns), the same however long the last one ran."""
         self._start += _EPISODE_GAP + self._task.config.max_steps * self._period
         self._stamp = self._start
         self._publish()

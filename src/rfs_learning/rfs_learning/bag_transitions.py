@@ -13,7 +13,7 @@ comes after is left out. The end of an unsuccessful episode is not terminal.
 
 from collections import Counter
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import Any
 
 import numpy as np
@@ -98,7 +98,7 @@ class _Episode:
         """Observations from or to which a transition leads; and how many ticks were left out, by reason."""
         dropped: Counter[str] = Counter()
         rows = self._observations(dropped)
-        for row, following in zip(rows, [*rows[1:], None], strict=True):
+        for row, following in zip_longest(rows, rows[1:]):
             reason = self._link(row, following)
             if reason:
                 dropped[reason] += 1

@@ -76,7 +76,7 @@ class DemoDataset(Replay):
         known = {(name, seed) for name, seed, _ in listed}
         # A run that died between writing episodes and this record has kept some that are not listed.
         meta = self._root["meta"]
-        kept = zip(meta["object"][:], meta["seed"][:], meta["success"][:], strict=True)
+        kept = zip(*(meta[name][: len(self)] for name in ("object", "seed", "success")), strict=True)
         return listed + [(str(o), int(s), bool(ok)) for o, s, ok in kept if (str(o), int(s)) not in known]
 
     def episode(self, index: int) -> EpisodeData:

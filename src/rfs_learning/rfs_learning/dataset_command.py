@@ -65,7 +65,7 @@ def _build(paths: Sequence[Path], output: Path, console: Console) -> int:
     skipped = f", {len(result.skipped)} skipped" if result.skipped else ""
     transitions, seconds = len(result.dataset.rows()), time.perf_counter() - began
     line = f"{output}: {added}{known}{skipped}; {len(result.dataset)} episodes, {transitions} transitions"
-    console.print(f"{line}, {seconds:.1f} s", highlight=False, soft_wrap=True)
+    console.print(f"{line}, {seconds:.1f} s", highlight=False, soft_wrap=True, markup=False)
     return SKIPPED if result.skipped else 0
 
 
@@ -86,7 +86,7 @@ def _export(path: Path, output: Path, console: Console) -> int:
     from rfs_learning.lerobot_export import export
 
     counts = export(TransitionDataset.open(path), output, console)
-    console.print(f"{output}: {counts}", highlight=False, soft_wrap=True)
+    console.print(f"{output}: {counts}", highlight=False, soft_wrap=True, markup=False)
     return 0
 
 

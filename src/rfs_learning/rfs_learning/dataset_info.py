@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from rfs_learning.transitions import TransitionDataset
@@ -120,7 +121,7 @@ def show(description: dict[str, Any], console: Console) -> None:
     if len(c["checkpoints"]) > 1:
         lines.append("several checkpoints acted in it: a0 means something else for each of them")
     for line in lines:
-        console.print(line, highlight=False, soft_wrap=True)
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
     console.print(_outcome_table(d["outcomes"]))
     if d["residuals"]:
         console.print(_residual_table(d["residuals"]))
@@ -131,7 +132,7 @@ def _outcome_table(outcomes: dict[str, dict[str, int]]) -> Table:
     kinds = sorted({kind for counted in outcomes.values() for kind in counted})
     table = Table("object", *kinds, title="Outcomes")
     for name, counted in outcomes.items():
-        table.add_row(name or "unnamed", *(str(counted.get(kind, 0)) for kind in kinds))
+        table.add_row(escape(name or "unnamed"), *(str(counted.get(kind, 0)) for kind in kinds))
     return table
 
 

@@ -166,7 +166,7 @@ def _add(output: _Output, dataset: TransitionDataset, index: int, rows: slice) -
             "meta/episodes/chunk_index": 0,
             "meta/episodes/file_index": 0,
             **{name: str(dataset.array(name)[index]) for name in ("bag", "session", "operator", "outcome")},
-            **{f"stats/{key}/{part}": v.tolist() for key, s in stats.items() for part, v in s.items()},
+            **{f"stats/{key}/{part}": v for key, s in stats.items() for part, v in s.items()},
         }
     )
     output.frames += length

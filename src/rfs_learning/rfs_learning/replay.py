@@ -3,7 +3,8 @@
     data/NAME (T, ...)        one row a step        meta/episode_ends (E,) int64
     meta/NAME (E,)            one entry an episode  attributes: format, kind, layout, ...
 
-An episode counts once `episode_ends` has it, which is written last: a torn append leaves no trace.
+An episode counts once `episode_ends` has it, which is written last: a torn append leaves no trace,
+and the next one begins where the last complete episode ends.
 """
 
 from collections.abc import Mapping, Sequence
@@ -59,7 +60,8 @@ class Replay:
         """An empty dataset; FileExistsError when something is there already."""
         if path.exists():
             raise FileExistsError(f"{path} exists; give another output or continue it with --resume")
-        root = zarr.open_group(zarr.DirectoryStore(str(path)), mode="w")
+        partial = path.with_name(f".{path.name}.partial")
+        root = zarr.open_group(zarr.DirectoryStore(str(partial)), mode="w")
         data, group = root.create_group("data"), root.create_group("meta")
         for name, column in columns.items():
             data.create_dataset(
@@ -72,7 +74,8 @@ class Replay:
         for name, kind in (*meta.items(), ("episode_ends", "i8")):
             group.create_dataset(name, shape=(0,), chunks=(4096,), dtype=kind)
         root.attrs.update({"format": FORMAT, "kind": cls.KIND, "layout": layout.to_json(), **attributes})
-        return cls(root, path)
+        partial.rename(path)
+        return cls.open(path, "a")
 
     @classmethod
     def open(cls, path: str | Path, mode: str = "r") -> Self:
@@ -86,7 +89,8 @@ class Replay:
         if not path.exists():
             raise FileNotFoundError(f"no dataset at {path}; make one with {cls.MADE_BY}")
         try:
-            root = zarr.open_group(zarr.DirectoryStore(str(path)), mode=mode)
+            # Not "a", which makes a group of any folder.
+            root = zarr.open_group(zarr.DirectoryStore(str(path)), mode="r" if mode == "r" else "r+")
             known = root.attrs["format"] == FORMAT and "episode_ends" in root["meta"]
             kind = root.attrs.get("kind", "demonstration dataset")  # the first ones did not say
         except (KeyError, ValueError, zarr.errors.GroupNotFoundError) as error:
@@ -103,12 +107,13 @@ class Replay:
     # ---- reading ----
     def __len__(self) -> int:
         """Number of episodes."""
-        return len(self._root["meta/episode_ends"])
+        return len(self.episode_ends)
 
     @property
     def episode_ends(self) -> NDArray[np.int64]:
         """(E,) row after each episode's last."""
-        return self._root["meta/episode_ends"][:]
+        ends = self._root["meta/episode_ends"][:]
+        return ends[ends > 0]  # an array is enlarged before it is filled
 
     @property
     def steps(self) -> int:
@@ -143,6 +148,7 @@ class Replay:
         self, lengths: Sequence[int], columns: Mapping[str, NDArray], meta: Mapping[str, ArrayLike]
     ) -> None:
         """Add episodes of those lengths: rows of each column, entries of each meta array."""
+        self._drop_torn_rows()
         for name in self._columns:
             self._root["data"][name].append(columns[name])
         for name in self._meta:
@@ -152,9 +158,9 @@ class Replay:
 
     def _drop_torn_rows(self) -> None:
         """Cut what an interrupted append wrote beyond the last complete episode."""
-        steps, episodes = self.steps, len(self)
-        for name in self._columns:
-            array = self._root["data"][name]
-            array.resize(steps, *array.shape[1:])
-        for name in self._meta:
-            self._root["meta"][name].resize(episodes)
+        lengths = dict.fromkeys(self._columns, self.steps)
+        lengths |= dict.fromkeys([*self._meta, "episode_ends"], len(self))
+        for name, length in lengths.items():
+            array = self.array(name)
+            if len(array) != length:
+                array.resize(length, *array.shape[1:])

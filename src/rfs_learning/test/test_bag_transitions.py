@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 pytest.importorskip("rclpy")
@@ -77,6 +77,7 @@ fates = st.lists(
 
 
 @given(fates)
+@example([Fate(cloud=False)] * 2)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_each_tick_is_a_transition_to_its_true_successor_or_counted(tmp_path_factory, script):
     recording, stamp, command = Recording(), START, START

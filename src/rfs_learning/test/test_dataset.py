@@ -37,17 +37,21 @@ def test_episodes_come_back(tmp_path):
         assert (loaded.object, loaded.seed, loaded.success) == ("box", index, True)
 
 
-def test_torn_append_leaves_no_trace(tmp_path):
+@pytest.mark.parametrize("reopened", [True, False])
+def test_torn_append_leaves_no_trace(tmp_path, reopened):
+    """Whether another process goes on or the same one, after an error of the disk."""
     dataset = DemoDataset.create(tmp_path / "d.zarr", LAYOUT)
     dataset.append([episode(5, 0)])
     root = zarr.open_group(str(tmp_path / "d.zarr"), mode="a")
     root["data/action"].append(np.ones((4, 22), np.float32))
     root["meta/seed"].append(np.array([9]))
-    continued = DemoDataset.open(tmp_path / "d.zarr", "a")
-    assert continued.array("action").shape == (5, 22)
+    root["meta/episode_ends"].resize(2)  # so far an append comes before it fills in the number
+    continued = DemoDataset.open(tmp_path / "d.zarr", "a") if reopened else dataset
+    assert (len(continued), continued.steps) == (1, 5)
     assert continued.attempts == [("box", 0, True)]  # kept, though the record of attempts never heard of it
     continued.append([episode(2, 1)])
     assert continued.array("seed")[:].tolist() == [0, 1]
+    assert continued.array("action").shape == (7, 22)
     np.testing.assert_array_equal(continued.episode(1).action, episode(2, 1).action)
 
 
@@ -65,8 +69,10 @@ def test_errors_name_the_path(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no dataset at .*missing"):
         DemoDataset.open(tmp_path / "missing.zarr")
     (tmp_path / "other").mkdir()
-    with pytest.raises(ValueError, match="not a demonstration dataset"):
-        DemoDataset.open(tmp_path / "other")
+    for mode in ("r", "a"):
+        with pytest.raises(ValueError, match="not a demonstration dataset"):
+            DemoDataset.open(tmp_path / "other", mode)
+    assert not list((tmp_path / "other").iterdir())
     DemoDataset.create(tmp_path / "d.zarr", LAYOUT)
     with pytest.raises(FileExistsError, match="--resume"):
         DemoDataset.create(tmp_path / "d.zarr", LAYOUT)

@@ -21,13 +21,13 @@ def pixels(data: bytes, encoding: str, height: int, width: int, step: int) -> ND
     """Colors (height, width, 3) of an image message's fields.
 
     Raises:
-        ValueError: an encoding that is not shown, or too few bytes.
+        ValueError: an encoding that is not shown, no pixels, or too few bytes.
     """
     if encoding not in _CHANNELS:
         raise ValueError(f"image: encoding '{encoding}' cannot be shown; known are {', '.join(_CHANNELS)}")
     channels = _CHANNELS[encoding]
-    if step < channels * width or len(data) < step * height:
-        raise ValueError("image: data is shorter than height, width and step say")
+    if not height * width or step < channels * width or len(data) < step * height:
+        raise ValueError("image: it is empty, or data is shorter than height, width and step say")
     rows = np.frombuffer(data, np.uint8, step * height).reshape(height, step)
     return rows[:, : channels * width].reshape(height, width, channels)[..., _ENCODINGS[encoding]]
 
@@ -43,14 +43,14 @@ def with_mask(color: NDArray[np.uint8], mask: NDArray[np.uint8] | None) -> NDArr
 
 
 def with_cross(color: NDArray[np.uint8], pixel: tuple[float, float] | None) -> NDArray[np.uint8]:
-    """The picture with a cross at pixel (x, y)."""
+    """The picture with a cross at pixel (x, y), as much of it as lies inside."""
     if pixel is None:
         return color
     marked = color.copy()
     x, y = round(pixel[0]), round(pixel[1])
     arm = max(2, color.shape[1] // 40)
-    marked[y, max(0, x - arm) : x + arm + 1] = _PROMPT_COLOR
-    marked[max(0, y - arm) : y + arm + 1, x] = _PROMPT_COLOR
+    marked[y : y + 1, max(0, x - arm) : x + arm + 1] = _PROMPT_COLOR
+    marked[max(0, y - arm) : y + arm + 1, x : x + 1] = _PROMPT_COLOR
     return marked
 
 

@@ -111,11 +111,11 @@ class Scene:
         _place(self._frustum, camera.position, camera.wxyz)
 
     # ---- the picture, to be clicked ----
-    def look_through(self, view: View, on_pixel: Callable[[tuple[float, float]], None]) -> bool:
+    def look_through(self, view: View, on_pixel: Callable[[tuple[float, float]], None]) -> None:
         """Stand where the camera is, before its picture as it is now, and report the pixel (x, y) that is
-        clicked. False without a picture."""
+        clicked. Nothing happens without a picture."""
         if view.picture is None:
-            return False
+            return
         shape = view.picture.shape[:2]
         camera = view.camera or assumed_camera(shape)
         size = _PLANE / camera.intrinsics[0, 0] * np.array(shape)
@@ -133,7 +133,6 @@ class Scene:
 
         self._stand(camera.position, camera.position + forward, -rotation_of(camera.wxyz)[:, 1])
         self._client.camera.fov = float(2 * np.arctan(0.52 * shape[0] / camera.intrinsics[1, 1]))
-        return True
 
     def leave(self) -> None:
         """Back to where the operator stood before."""

@@ -76,6 +76,8 @@ class WebServer:
         connection = self._server._websock_server._live_connections.get(client.client_id)
         if connection is None or connection.request is None:  # gone already
             return
+        # The token's field counts as a place to upload to: anybody could fill the memory.
+        client._websock_connection.unregister_handler(_messages.FileTransferStartUpload)
         if self._gate is not None:
             self._ask(client, self._gate, str(connection.remote_address[0]))
         elif is_own_page(connection.request.headers.get("Origin", "")):

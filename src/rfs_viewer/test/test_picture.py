@@ -59,6 +59,8 @@ def test_encodings(encoding: str, data: list[int], first: list[int]) -> None:
 def test_images_that_cannot_be_shown_say_why() -> None:
     with pytest.raises(ValueError, match="32FC1"):
         pixels(b"", "32FC1", 1, 1, 4)
+    with pytest.raises(ValueError, match="empty"):
+        pixels(b"", "rgb8", 0, 0, 0)
     with pytest.raises(ValueError, match="shorter"):
         pixels(b"\0" * 5, "rgb8", 1, 2, 6)
 
@@ -71,6 +73,7 @@ def test_mask_and_cross_leave_the_rest_alone() -> None:
     assert (changed == (mask > 0)).all()
     assert with_mask(color, np.ones((3, 3), np.uint8)) is color
     assert with_cross(color, None) is color
+    with_cross(color, (300.0, 200.0))  # clicked when the picture was larger
     crossed = (with_cross(color, (0.0, 119.0)) != color).any(axis=2)
     assert crossed[119, 0]
     assert crossed.sum() < 20

@@ -143,11 +143,15 @@ def test_without_the_token_there_is_nothing_to_see_and_nothing_to_press() -> Non
         # The identifiers of the operator's buttons do not help somebody else.
         stranger.send(_messages.GuiUpdateMessage(operator.identifier("STOP"), {"value": True}))
         stranger.send(_messages.ShareUrlRequest())
+        field = stranger.identifier("Token")
+        stranger.send(_messages.FileTransferStartUpload(field, "t", "", "", 2, 2))
+        stranger.send(_messages.FileTransferPart(field, "t", 0, b"0"))
         stranger.set("Token", "guess")
         stranger.set("Open", True)
         told = stranger.read_until("not the token")
         assert secrets_in(told) == []
         assert "ShareUrl" not in repr(told)
+        assert "FileTransfer" not in repr(told)
         assert pressed.commands == []
 
 

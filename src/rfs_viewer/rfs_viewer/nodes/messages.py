@@ -6,6 +6,7 @@ from geometry_msgs.msg import Point, PointStamped, Quaternion, Vector3
 from numpy.typing import NDArray
 from rfs_control.executor import State
 from rfs_control.limits import Limit
+from rfs_policy.layout import DELTA_POSE
 from sensor_msgs.msg import Image
 
 from rfs_msgs.msg import ExecutedAction, SessionStatus
@@ -20,8 +21,10 @@ def tick(message: ExecutedAction, now: float) -> Tick:
     """What the executor did, heard at monotonic time `now` (s).
 
     Raises:
-        ValueError: a state that is not known.
+        ValueError: a state that is not known, or a residual of another layout.
     """
+    if len(message.human_residual) not in (0, DELTA_POSE.action_dim):
+        raise ValueError(f"residual with {len(message.human_residual)} numbers")
     return Tick(
         state=State(message.state),
         reason=message.reason,

@@ -78,7 +78,8 @@ class ViewerNode(Node):
         self._listen()
         self._server = WebServer(address, port, token, bounds, self)
         self.create_timer(_PERIOD, self._on_timer, clock=Clock(clock_type=ClockType.STEADY_TIME))
-        self.get_logger().info(f"the page is at http://{address}:{self._server.port}")
+        host = f"[{address}]" if ":" in address else address
+        self.get_logger().info(f"the page is at http://{host}:{self._server.port}")
         if made_up:
             print(f"viewer: the page asks for this token: {token}", flush=True)
 
@@ -118,7 +119,6 @@ class ViewerNode(Node):
             for subscription in self._close:
                 self.destroy_subscription(subscription)
             self._close.clear()
-            self._heard.clear()
 
     def _keep(self, topic: str, kind: type) -> Subscription:
         """Only the newest message, packed as it came: most are never drawn."""

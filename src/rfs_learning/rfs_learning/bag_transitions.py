@@ -53,7 +53,7 @@ def read_episode(bag: IndexedBag, expected: Layout | None = None) -> tuple[Layou
     if not any(row.get("transition") for row in rows):
         raise ValueError(f"no transition in it ({_listed(dropped) or 'the policy did not act'})")
     columns = _columns(rows, episode.layout)
-    return episode.layout, EpisodeTransitions(columns, bag.contract, bag.name, dropped)
+    return episode.layout, EpisodeTransitions(columns, bag.contract, bag.name, bag.began, dropped)
 
 
 def _require_ours(bag: IndexedBag) -> None:

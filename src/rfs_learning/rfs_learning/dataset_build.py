@@ -63,7 +63,7 @@ class _Builder:
         dataset = self.result.dataset
         try:
             with IndexedBag(path) as bag:
-                key = bag.contract.get("session", ""), bag.name
+                key = bag.contract.get("session", ""), bag.name, bag.began
                 if key in self._known:
                     self.result.known += 1
                     return ""

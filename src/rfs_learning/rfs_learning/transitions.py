@@ -12,8 +12,9 @@
 
 The transition of row k leads to row k + 1, so o' and s' are the next row's o and s: no cloud is kept twice.
 A row without a transition ends a chain: the last observation of an episode, or one after which the robot was
-held or paused. `meta` holds for each episode object, seed, operator, outcome, session, bag, checkpoint,
-sim_time, and as JSON how many of the policy's ticks were left out and why. No torch is imported here.
+held or paused. `meta` holds for each episode object, seed, operator, outcome, session, bag, began (log time
+of its first message, ns), checkpoint, sim_time, and as JSON how many of the policy's ticks were left out and
+why. No torch is imported here.
 """
 
 import json
@@ -35,6 +36,7 @@ META = {
     "outcome": str,
     "session": str,
     "bag": str,
+    "began": "i8",
     "checkpoint": str,
     "sim_time": str,
     "dropped": str,
@@ -66,11 +68,12 @@ def columns_of(layout: Layout) -> dict[str, Column]:
 @dataclass(frozen=True)
 class EpisodeTransitions:
     """One episode: `columns` by name with T rows each (see `columns_of`), `contract` of its bag, `bag` its
-    folder's name, `dropped` ticks of the policy by reason."""
+    folder's name, `began` the log time of its first message (ns), `dropped` ticks of the policy by reason."""
 
     columns: Mapping[str, NDArray]
     contract: Mapping[str, str]
     bag: str
+    began: int
     dropped: Mapping[str, int]
 
     def __len__(self) -> int:
@@ -78,10 +81,11 @@ class EpisodeTransitions:
 
     def meta(self) -> dict[str, str | int]:
         """The episode's entry in `meta`."""
-        known = {name: self.contract.get(name, "") for name in META if name not in ("bag", "dropped", "seed")}
+        known = {name: self.contract.get(name, "") for name, kind in META.items() if kind is str}
         known["outcome"] = known["outcome"] or "unknown"
         seed = int(self.contract.get("seed", "") or -1)
-        return {**known, "seed": seed, "bag": self.bag, "dropped": json.dumps(dict(self.dropped))}
+        own = {"seed": seed, "bag": self.bag, "began": self.began, "dropped": json.dumps(dict(self.dropped))}
+        return known | own
 
 
 @dataclass(frozen=True)
@@ -139,10 +143,10 @@ class TransitionDataset(Replay):
         later = {f"next_{name}": _at(self.array(_SOURCES.get(name, name)), rows + 1) for name in _NEXT}
         return Batch(**taken, **later)
 
-    def bags(self) -> set[tuple[str, str]]:
-        """(session, bag) of every episode."""
-        names = (self.array(name)[: len(self)] for name in ("session", "bag"))
-        return set(zip(*(map(str, values) for values in names), strict=True))
+    def bags(self) -> set[tuple[str, str, int]]:
+        """(session, bag, began) of every episode: folders alone may have equal names."""
+        session, bag, began = (self.array(name)[: len(self)] for name in ("session", "bag", "began"))
+        return {(str(s), str(b), int(t)) for s, b, t in zip(session, bag, began, strict=True)}
 
     def dropped(self) -> Counter[str]:
         """Ticks of the policy that gave no transition, by reason."""

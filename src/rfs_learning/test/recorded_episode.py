@@ -109,14 +109,14 @@ class Recording:
         self.action(stamp, command)
         self.executed(stamp, state, human=human)
 
-    def write(self, folder: Path, **contract: str) -> Path:
+    def write(self, folder: Path, began: int = START, **contract: str) -> Path:
         """A finished bag."""
         contract = {"object": "mug", "seed": "7", "rate_hz": "10.0", "sim_time": "realtime", **contract}
         result = {"outcome": contract.pop("outcome", "failure"), "checkpoint": CHECKPOINT}
         topics = [Topic(name, kind) for name, kind in _NAMES.items()]
         bag = BagWriter(folder, topics, _DEFINITIONS, contract)
         for number, (topic, message) in enumerate(self.messages):
-            bag.write(topic, serialize_message(message), START + number)
+            bag.write(topic, serialize_message(message), began + number)
         bag.close(result)
         return folder
 

@@ -16,7 +16,8 @@ from builtin_interfaces.msg import Time  # noqa: E402
 from recorded_episode import PERIOD, START, Recording, ordinary  # noqa: E402
 from rfs_description.robot import ARM_JOINTS, HAND_JOINTS  # noqa: E402
 from rfs_learning.bag_transitions import read_episode  # noqa: E402
-from rfs_learning.transitions import EpisodeTransitions  # noqa: E402
+from rfs_learning.dataset_command import main  # noqa: E402
+from rfs_learning.transitions import EpisodeTransitions, TransitionDataset  # noqa: E402
 from rfs_policy.command_state import read_command  # noqa: E402
 from rfs_policy.control_tick import PolicyTick  # noqa: E402
 from rfs_policy.layout import DELTA_POSE  # noqa: E402
@@ -210,3 +211,10 @@ def test_bags_that_cannot_be_used_say_why(tmp_path):
     for words, recording in cases.items():
         with pytest.raises(ValueError, match=words):
             read_episode(IndexedBag(recording.write(tmp_path / words[:8].strip("'"))))
+
+
+def test_bags_of_equal_names_are_two_episodes(tmp_path):
+    for number in range(2):
+        ordinary(3, number).write(tmp_path / "bags" / str(number) / "same", began=START + number)
+    assert main(["build", str(tmp_path / "bags"), "-o", str(tmp_path / "d.zarr")]) == 0
+    assert len(TransitionDataset.open(tmp_path / "d.zarr")) == 2

@@ -103,6 +103,11 @@ class IndexedBag:
         self._stream.close()
 
     @property
+    def began(self) -> int:
+        """Log time of the first message, ns; 0 without messages."""
+        return self._summary.statistics.message_start_time if self._summary.statistics else 0
+
+    @property
     def types(self) -> dict[str, str]:
         """Message type by topic."""
         schemas = self._summary.schemas

@@ -129,6 +129,8 @@ def test_a_session_survives_its_node_and_does_what_the_operator_wants(tmp_path: 
 def killed_in_the_second_episode(bags: Path) -> None:
     rig = Rig(bags, "episodes:=3", "object:=box")
     try:
+        rig.wait_for(SessionStatus.STATE_RUNNING, episode=1)
+        assert rig.give(OperatorCommand.Request.SUCCESS) == ""
         rig.wait_for(SessionStatus.STATE_RUNNING, episode=2)
         rig.wait(lambda: rig.said("episode 1/3  box  success"))
         os.kill(rig.pid("session"), signal.SIGKILL)

@@ -39,7 +39,7 @@ class MotionLimits:
 
 
 class JointGroup:
-    """Joints that start together and arrive together, always inside their limits.
+    """Joints that start together and arrive together where that keeps them in their range.
 
     `state` is position, velocity and acceleration, each a list of n numbers.
     """
@@ -78,18 +78,32 @@ class JointGroup:
     def _bounded(self, feed: Array) -> Array:
         """Velocity at the target from which the joint stops within the overshoot and its range."""
         beyond = np.where(feed > 0, self._limits.upper - self.target, self.target - self._limits.lower)
-        room = np.minimum(0.5 * beyond, self._limits.overshoot)
-        fastest = np.sqrt(1.5 * self._limits.acceleration * room)  # 2 would just stop; jerk takes time
+        room = np.maximum(np.minimum(0.5 * beyond, self._limits.overshoot), 0.0)
+        # From v to rest takes v^2 / 2a, and at most v a / 2j more while the acceleration comes and goes.
+        ramp = self._limits.acceleration**2 / (2 * self._limits.jerk)
+        fastest = np.sqrt(ramp**2 + 2 * self._limits.acceleration * room) - ramp
         return np.clip(feed, -fastest, fastest)
 
     def _go_on(self) -> None:
-        """Plan from here: past the target while there is time left, else to rest on it as soon as possible;
-        without a solution, brake."""
+        """Plan from here: past the target while there is time left, else to rest on it."""
         plan = self._to_target(self._feed, self._left) if self._left > _AHEAD else None
         if plan is None or not self._stays_within_reach(plan):
-            plan = self._to_target(np.zeros(self._joints), None) or self._calculate(self._brake, True)
+            plan = self._to_rest()
         if plan is not None:
             self._plan, self._clock = plan, 0.0
+
+    def _to_rest(self) -> "_Plan | None":
+        """A plan to rest on the target as soon as possible; without a solution, one that brakes.
+
+        A joint that waits for the others may leave its range meanwhile; then each goes on its own.
+        """
+        still = np.zeros(self._joints)
+        plan = self._to_target(still, None)
+        if plan is None or not self._stays_inside(plan, self._limits.lower, self._limits.upper):
+            self._input.synchronization = ruckig.Synchronization.No
+            plan = self._to_target(still, None) or plan
+            self._input.synchronization = ruckig.Synchronization.Time
+        return plan or self._calculate(self._brake, True)
 
     def _to_target(self, feed: Array, duration: float | None) -> "_Plan | None":
         """A plan to the target, if there is one."""
@@ -133,11 +147,14 @@ class JointGroup:
     def _stays_within_reach(self, plan: "_Plan") -> bool:
         """Whether no joint leaves its range, or takes a long way round because it has time."""
         limits, position, velocity = self._limits, np.array(self.state[0]), np.array(self.state[1])
-        stop = position + velocity * (
-            np.abs(velocity) / limits.acceleration
-        )  # twice the way: jerk takes time
+        stop = position + velocity * np.abs(velocity) / limits.acceleration  # twice the way: jerk takes time
         low = np.maximum(np.minimum(self.target - limits.overshoot, stop), limits.lower)
         high = np.minimum(np.maximum(self.target + limits.overshoot, stop), limits.upper)
+        return self._stays_inside(plan, low, high)
+
+    def _stays_inside(self, plan: "_Plan", low: Array, high: Array) -> bool:
+        """Whether the joints stay between two positions (n,), rad, or between where they are and those."""
+        position = np.array(self.state[0])
         low, high = np.minimum(low, position) - _ROUNDING, np.maximum(high, position) + _ROUNDING
         extrema = plan.trajectory.position_extrema
         return all(a <= way.min and way.max <= b for a, b, way in zip(low, high, extrema, strict=True))

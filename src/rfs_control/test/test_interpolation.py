@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rfs_control.interpolation import TICK, Interpolator
 from rfs_control.inverse_kinematics import JOINT_MARGIN
@@ -63,7 +63,20 @@ def targets_of(stream: list[tuple[int, int, float]], walk: bool) -> list[np.ndar
     return targets
 
 
+# A target passed near the end of a finger's range; fingers at their ends that wait for other joints.
+PASSED_NEAR_AN_END = [(3, 1553519299, 0.249), (100, 3805939494, 0.04)]
+WAITING_AT_AN_END = [
+    (100, 1488088125, 0.7032),
+    (194, 669948360, 0.7888),
+    (60, 60397024, 0.0226),
+    (0, 2117969690, 0.5079),
+    (351, 2845614398, 0.0087),
+]
+
+
 @settings(max_examples=30, deadline=None)
+@example(PASSED_NEAR_AN_END, True)
+@example(WAITING_AT_AN_END, True)
 @given(streams(), st.booleans())
 def test_any_stream_stays_inside_the_limits_and_comes_to_rest(stream: list, walk: bool) -> None:
     motion = Interpolator(HOME)

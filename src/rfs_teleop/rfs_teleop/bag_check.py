@@ -101,7 +101,7 @@ def _content_problems(file: Path, contents: Contents) -> Iterator[str]:
         elif topic == _ACTIONS:
             actions.append(_observation_stamp(data))
     yield from regularity.problems()
-    first = min(clouds, default=0)  # the first actions may answer a cloud from before the recording
+    first = min(clouds, default=-1)  # the first actions may answer a cloud from before the recording
     blind = sum(stamp not in clouds and stamp > first for stamp in actions)
     if blind:
         yield f"{blind} of {len(actions)} policy actions answer a cloud that is not in the bag"

@@ -109,3 +109,14 @@ def test_wrong_settings_are_named():
     for entry in ({"power_spot": [0.1]}, {"pinch_spot": "there"}, {"squeeze": None}):
         with pytest.raises(ConfigError, match=next(iter(entry))):
             operator(**entry)
+
+
+def test_what_was_pressed_for_the_last_episode_does_not_mark_the_next_one():
+    person = operator()
+    watch(person, beside(0.0, 0.0))
+    person.press("SUCCESS")
+    person.forget()
+    assert person.changes() == []
+    person.press("SUCCESS")
+    person.see(scene(1000, (0.5, 0.0, 0.3)))
+    assert person.changes() == []

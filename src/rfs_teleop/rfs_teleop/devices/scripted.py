@@ -87,8 +87,9 @@ class ScriptedOperator(Device):
 
     # ---- watching ----
     def forget(self) -> None:
-        """The next scene is the first one of an episode."""
+        """The next scene is the first one of an episode; what was pressed for the last one is void."""
         self._episode = None
+        self._changes = []
 
     def see(self, scene: Scene) -> None:
         """The scene of the next observation; the same one again changes nothing."""
@@ -102,7 +103,7 @@ class ScriptedOperator(Device):
         self._judge(scene, episode)
 
     def _begin(self, scene: Scene) -> _Episode:
-        self._axes = np.zeros(6)
+        self._axes, self._changes = np.zeros(6), []
         bits = np.concatenate([scene.object, scene.palm]).astype(np.float64).view(np.uint64)
         rng = np.random.default_rng([self._seed, *bits.tolist()])
         eye = self._settings.eye_noise * rng.standard_normal(2)

@@ -7,10 +7,11 @@ import viser
 import viser.uplot
 from rfs_control.executor import State
 from rfs_control.residual_bounds import ResidualBounds
+from rfs_teleop.session_commands import Command
 from viser._gui_api import LiteralColor
 
 from rfs_viewer import panel, picture
-from rfs_viewer.operator_commands import Command, Operator
+from rfs_viewer.operator import Operator
 from rfs_viewer.robot_model import RobotModel
 from rfs_viewer.scene import Scene
 from rfs_viewer.traces import SPAN, Trace

@@ -10,7 +10,7 @@ from rfs_control.residual_bounds import ResidualBounds
 from viser import _messages
 
 from rfs_viewer.gate import Gate, is_own_page
-from rfs_viewer.operator_commands import Operator
+from rfs_viewer.operator import Operator
 from rfs_viewer.page import Page
 from rfs_viewer.robot_model import RobotModel
 from rfs_viewer.view import View

@@ -13,7 +13,7 @@ import viser
 import zstandard
 from rfs_control.executor import State
 from rfs_control.residual_bounds import ResidualBounds
-from rfs_viewer.operator_commands import Command
+from rfs_teleop.session_commands import Command
 from rfs_viewer.view import Tick, View
 from rfs_viewer.web_server import WebServer
 from viser import _messages

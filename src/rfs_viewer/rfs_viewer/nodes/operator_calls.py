@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from rclpy.node import Node
+from rfs_teleop.session_commands import Command
 from std_srvs.srv import SetBool
 
 from rfs_msgs.srv import OperatorCommand
-from rfs_viewer.operator_commands import Command
 from rfs_viewer.view import Notice
 
 _PATIENCE = 5.0  # s

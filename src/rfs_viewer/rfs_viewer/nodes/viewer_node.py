@@ -29,13 +29,13 @@ from rfs_description.joint_states import JointStates
 from rfs_description.robot import BASE_FRAME
 from rfs_policy.nodes.run import run
 from rfs_policy.point_cloud import read_points
+from rfs_teleop.session_commands import Command
 from sensor_msgs.msg import CameraInfo, Image, JointState, PointCloud2
 
 from rfs_msgs.msg import ExecutedAction, GraspReward, SessionStatus
 from rfs_viewer.gate import chosen_token
 from rfs_viewer.nodes import messages
 from rfs_viewer.nodes.operator_calls import OperatorCalls
-from rfs_viewer.operator_commands import Command
 from rfs_viewer.view import View
 from rfs_viewer.web_server import WebServer
 

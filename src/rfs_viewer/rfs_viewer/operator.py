@@ -1,21 +1,8 @@
-"""What the operator can ask for."""
+"""Who takes what is pressed on the page."""
 
-from enum import IntEnum
 from typing import Protocol
 
-
-class Command(IntEnum):
-    """Commands of `rfs_msgs/OperatorCommand`."""
-
-    START = 1
-    SUCCESS = 2
-    FAILURE = 3
-    DISCARD = 4
-    PAUSE = 5
-    RESUME = 6
-    STOP = 7
-    RELEASE = 8
-    FINISH = 9
+from rfs_teleop.session_commands import Command
 
 
 class Operator(Protocol):

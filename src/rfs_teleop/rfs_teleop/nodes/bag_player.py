@@ -21,7 +21,7 @@ from rfs_teleop.bag_metadata import Topic
 
 _DEPTH = 100
 _LISTENERS = 2.0  # s to wait for somebody who listens
-_SETTLING = 0.5  # s for the rest of them
+_SETTLING = 1.0  # s without another one after which all are taken to be there
 _ACKNOWLEDGED = Duration(seconds=2)
 
 
@@ -84,12 +84,12 @@ def _publisher(node: Node, topic: Topic) -> Publisher:
 
 def _await_listeners(publishers: list[Publisher]) -> None:
     """Nobody should miss the first messages; that nobody listens is no error."""
-    end = time.monotonic() + _LISTENERS
-    while not any(publisher.get_subscription_count() for publisher in publishers):
-        if time.monotonic() > end:
-            return
+    end, known = time.monotonic() + _LISTENERS, 0
+    while time.monotonic() < end:
+        listeners = sum(publisher.get_subscription_count() for publisher in publishers)
+        if listeners > known:
+            end, known = time.monotonic() + _SETTLING, listeners
         time.sleep(0.02)
-    time.sleep(_SETTLING)
 
 
 def _send(messages: Iterator[Any], publishers: dict[str, Publisher], rate: float) -> int:

@@ -26,6 +26,7 @@ from rfs_teleop.nodes.topic_listener import Received, TopicListener
 _POLL_PERIOD = 0.02  # s
 _MATCHING = 2.0  # s that an episode's start may wait for publishers
 _BEHIND = 0.75  # s that the disk may be behind; a killed recorder would lose as much
+_GRACE = 0.15  # s for messages that are on their way when an episode ends
 _NICENESS = 5
 _OUTCOMES = {
     EpisodeStatus.OUTCOME_UNKNOWN: "unknown",
@@ -69,6 +70,14 @@ class RecorderNode(Node):
             self._keep(message)
         if self._recorder.problem != self._told_problem:
             self._tell_problem()
+
+    def _take_the_rest(self) -> None:
+        """What was sent before the request may come after it: the last reward of a busy simulator, say."""
+        end = time.monotonic() + _GRACE
+        while time.monotonic() < end:
+            self._poll()
+            time.sleep(_POLL_PERIOD)
+        self._poll()
 
     def _keep(self, message: Received) -> None:
         if message.number >= 0:
@@ -141,7 +150,7 @@ class RecorderNode(Node):
         }
 
     def _stop(self, request: EndEpisode.Request, response: EndEpisode.Response) -> EndEpisode.Response:
-        self._poll()  # what came before the request is in the bag
+        self._take_the_rest()
         try:
             summary = self._end(request.outcome, request.notes)
         except (ValueError, OSError) as error:

@@ -28,15 +28,24 @@ SEED = 1_000_000
 
 
 class Run:
-    """A lockstep run of the stack: exit status, lines of all nodes, rows of the results."""
+    """A run of the stack: exit status, lines of all nodes, rows of the results.
 
-    def __init__(self, folder: Path, *words: str, on_line: Callable[["Run", str, str], None] | None = None):
+    In lockstep a trial may be over before a signal sent during it arrives; in realtime it takes seconds.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *words: str,
+        sim_time: str = "lockstep",
+        on_line: Callable[["Run", str, str], None] | None = None,
+    ):
         self.lines: list[tuple[str, str]] = []
         self.pids: dict[str, int] = {}
         self._on_line = on_line or (lambda run, name, text: None)
         self.acted = False
         stack = STACKS["grasp"]
-        words = ("sim_time:=lockstep", f"bags:={folder / 'bags'}", f"seed:={SEED}", *words)
+        words = (f"sim_time:={sim_time}", f"bags:={folder / 'bags'}", f"seed:={SEED}", *words)
         added = {
             "policy": {"seed": 0},
             "runner": {"results": str(folder / "results.json"), "live": True, "patience": 2.0},
@@ -114,8 +123,9 @@ def test_trials_are_the_simulators_episodes_and_their_bags_are_complete(tmp_path
 
 def test_a_killed_node_stops_the_stack_and_the_bag_is_kept(tmp_path: Path) -> None:
     act = signal_during_trial("policy", signal.SIGKILL, tmp_path / "bags")
-    run = Run(tmp_path, "trials:=50", on_line=act)
+    run = Run(tmp_path, "trials:=50", sim_time="realtime", on_line=act)
     assert run.status != 0
+    assert run.rows, run.lines
     assert run.rows[-1]["outcome"] == "broken"
     bag = Path(run.rows[-1]["bag"])
     assert (bag / "metadata.yaml").exists()
@@ -125,7 +135,7 @@ def test_a_killed_node_stops_the_stack_and_the_bag_is_kept(tmp_path: Path) -> No
 
 def test_a_silent_node_is_named(tmp_path: Path) -> None:
     act = signal_during_trial("policy", signal.SIGSTOP, tmp_path / "bags")
-    run = Run(tmp_path, "trials:=50", on_line=act)
+    run = Run(tmp_path, "trials:=50", sim_time="realtime", on_line=act)
     assert run.status == 1
     assert run.rows[-1]["outcome"] == "broken"
     assert run.said("the policy node does not answer")
@@ -133,7 +143,7 @@ def test_a_silent_node_is_named(tmp_path: Path) -> None:
 
 def test_a_dead_recorder_does_not_take_its_bag_along(tmp_path: Path) -> None:
     act = signal_during_trial("recorder", signal.SIGSTOP, tmp_path / "bags")
-    run = Run(tmp_path, "trials:=50", on_line=act)
+    run = Run(tmp_path, "trials:=50", sim_time="realtime", on_line=act)
     assert run.status == 1
     assert run.rows[-1]["outcome"] == "broken"
     assert run.said("the recorder node does not answer")

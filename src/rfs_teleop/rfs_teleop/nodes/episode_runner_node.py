@@ -29,6 +29,8 @@ from rfs_teleop.nodes.episode_services import EpisodeServices
 from rfs_teleop.trials import Results, Trial, TrialResult, plan, result_line
 
 _RCLError = rclpy_implementation.RCLError
+# The last is what any call raises once a signal has shut the context down.
+_INTERRUPTIONS = (KeyboardInterrupt, ExternalShutdownException, _RCLError)
 _ANY_TYPE = ParameterDescriptor(dynamic_typing=True)
 _LIVE_PERIOD = 0.1  # s between updates of the live line
 
@@ -96,27 +98,28 @@ class EpisodeRunner(Node):
         began = time.monotonic()
         row = TrialResult(trial.number, trial.object, trial.seed, "broken", 0.0, 0.0)
         self._watch, self._conduct.bag = None, ""
-        try:
-            row.object = self._begin(trial)
-            row.outcome = self._wait_for_outcome(row)
-        except ServiceError as error:
-            row.problem = str(error)
-        except (KeyboardInterrupt, ExternalShutdownException):
-            row.problem = "interrupted"
-        except _RCLError:  # what any call raises once a signal has shut the context down
-            if rclpy.ok():
-                raise
-            row.problem = "interrupted"
+        for part in (self._perform, self._end):  # a signal may come in either
+            try:
+                part(row)
+            except ServiceError as error:
+                row.problem = str(error)
+            except _INTERRUPTIONS as error:
+                if isinstance(error, _RCLError) and rclpy.ok():
+                    raise
+                row.outcome, row.problem = "broken", row.problem or "interrupted"
         row.seconds = self._watch.seconds if self._watch else 0.0
-        self._end(row)
         row.bag = self._conduct.bag
         row.wall_seconds = round(time.monotonic() - began, 3)
         return row
 
-    def _begin(self, trial: Trial) -> str:
+    def _perform(self, row: TrialResult) -> None:
+        row.object = self._begin(row)
+        row.outcome = self._wait_for_outcome(row)
+
+    def _begin(self, row: TrialResult) -> str:
         """Set up a trial and let the robot go; returns the object's name."""
         scene = self._conduct.prepare(
-            trial.object, trial.seed, lambda name: f"{self._run_id}-{trial.number:03d}-{name}"
+            row.object, row.seed, lambda name: f"{self._run_id}-{row.number:03d}-{name}"
         )
         self._watch = EpisodeWatch(scene.stamp, self._limit, self._patience, time.monotonic(), self._lockstep)
         self._conduct.engage()

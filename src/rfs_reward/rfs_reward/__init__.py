@@ -1,0 +1,1 @@
+"""Reward from vision: object tracking, centroid, reward and success."""

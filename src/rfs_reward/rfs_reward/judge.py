@@ -1,0 +1,158 @@
+"""The whole reward from vision without ROS: frames in, judgements out."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rfs_description import kinematics
+from rfs_reward import grasp_reward
+from rfs_reward.frame import Frame
+from rfs_reward.object_points import object_points
+from rfs_reward.reward_config import RewardConfig
+from rfs_reward.success import HeldLift
+from rfs_reward.tracker import PromptError, Track, Tracker
+
+Array = NDArray[np.float64]
+
+
+class Tracking(IntEnum):
+    """How the object is known; the values are those of `rfs_msgs/GraspReward`."""
+
+    SEEN = 0
+    HELD = 1
+    WITH_PALM = 2
+    LOST = 3
+    NONE = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """What a frame says about the grasp. Base frame, m, s; NaN where not known.
+
+    stamp: of the frame, ns. mask: (h, w) bool, empty where the object is not seen. centroid, palm: (3,).
+    lift: above the height at the episode's start. terms, weights: by name. confidence: 0 to 1. age: since
+    the object was last seen. problem: why the object is not known, or empty.
+    """
+
+    stamp: int
+    mask: NDArray[np.bool_]
+    tracking: Tracking
+    centroid: Array
+    palm: Array
+    palm_distance: float
+    lift: float
+    terms: dict[str, float]
+    weights: dict[str, float]
+    reward: float
+    success: bool
+    confidence: float
+    age: float
+    problem: str
+
+
+class Judge:
+    """Follows one object through an episode and judges every frame.
+
+    Frames come in the order of their stamps. Nothing is known until the object is prompted, by hand or (if
+    the configuration says so) automatically in the first frame in which it is found.
+    """
+
+    _FIRST_FRAMES = 5
+
+    def __init__(self, tracker: Tracker, config: RewardConfig | None = None):
+        self.tracker = tracker
+        self.config = config or RewardConfig.load()
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin a new episode: forget object, heights and success."""
+        self.tracker.reset()
+        self._prompted = False
+        self._heights: list[float] = []
+        self._success = HeldLift(self.config.success)
+        self._centroid = np.full(3, np.nan)
+        self._stamp: int | None = None
+        self._seen: int | None = None
+
+    def prompt(
+        self, frame: Frame, points: ArrayLike | None = None, box: ArrayLike | None = None
+    ) -> Judgement:
+        """Begin with the object at pixels (n, 2), in a box (4,) or, both None, found automatically.
+
+        The episode's reference height and success stay.
+
+        Raises:
+            PromptError: nothing to track there. All stays as it was.
+            ValueError: the frame is older than the one before.
+        """
+        self._check_order(frame)
+        if points is None and box is None:
+            from rfs_reward.auto_prompt import find_object
+
+            found = find_object(frame)
+            points, box = found.points, found.box
+        track = self.tracker.prompt(frame, points, box)
+        self._prompted = True
+        return self._judge(frame, track)
+
+    def observe(self, frame: Frame) -> Judgement:
+        """Judge the next frame. ValueError when it is older than the one before."""
+        self._check_order(frame)
+        if self._prompted:
+            return self._judge(frame, self.tracker.track(frame))
+        if not self.config.automatic:
+            return self._unknown(frame, "nobody has said what to track")
+        try:
+            return self.prompt(frame)
+        except PromptError as error:
+            return self._unknown(frame, str(error))
+
+    def _check_order(self, frame: Frame) -> None:
+        if self._stamp is not None and frame.stamp < self._stamp:
+            raise ValueError(
+                f"a frame of {frame.stamp} ns came after one of {self._stamp} ns; reset begins a new episode"
+            )
+
+    def _unknown(self, frame: Frame, problem: str) -> Judgement:
+        """Nothing is tracked."""
+        nothing = Track(np.zeros(frame.depth.shape, bool), 0.0)
+        return self._judgement(frame, nothing, Tracking.NONE, problem)
+
+    def _judge(self, frame: Frame, track: Track) -> Judgement:
+        points = object_points(frame, track.mask)
+        if len(points):
+            self._centroid, self._seen = points.mean(0), frame.stamp
+            if len(self._heights) < self._FIRST_FRAMES:
+                self._heights.append(float(self._centroid[2]))
+            return self._judgement(frame, track, Tracking.SEEN, "")
+        age = np.inf if self._seen is None else (frame.stamp - self._seen) * 1e-9
+        if age > self.config.object.lost_after:
+            self._centroid = np.full(3, np.nan)
+            return self._judgement(frame, track, Tracking.LOST, "the object is out of sight")
+        return self._judgement(frame, track, Tracking.HELD, "")
+
+    def _judgement(self, frame: Frame, track: Track, tracking: Tracking, problem: str) -> Judgement:
+        palm, _ = kinematics.forward(frame.joints[:7])
+        lift = float(self._centroid[2] - np.median(self._heights)) if self._heights else np.nan
+        distance = float(np.linalg.norm(self._centroid - palm))
+        terms = grasp_reward.terms(distance, lift, self.config.reward)
+        weights = grasp_reward.weights(self.config.reward)
+        self._stamp = frame.stamp
+        return Judgement(
+            stamp=frame.stamp,
+            mask=track.mask,
+            tracking=tracking,
+            centroid=self._centroid.copy(),
+            palm=palm,
+            palm_distance=distance,
+            lift=lift,
+            terms=terms,
+            weights=weights,
+            reward=grasp_reward.total(terms, weights),
+            success=self._success.see(frame.stamp, lift),
+            confidence=track.confidence if np.isfinite(distance) else 0.0,
+            age=0.0 if self._seen is None else (frame.stamp - self._seen) * 1e-9,
+            problem=problem,
+        )

@@ -11,7 +11,7 @@ from rfs_sim_bridge.task_config import DisturbanceConfig, TaskConfig
 
 _DROP = 0.001  # m: objects start a little over the table
 # Each factor has its own stream, so that changing one leaves the others as they were.
-_STREAMS = ("robot", "object", "physics", "disturbance", "camera")
+_STREAMS = ("robot", "object", "physics", "disturbance", "camera", "picture")
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Episode:
     disturbance: (max_steps, 23) N m, added to the joints during each control step.
     camera_translation (c, 3) m and camera_rotation (c, 3) rotation vectors, rad: errors of the camera poses.
     cloud_key: picks the rays and the depth noise of each frame.
+    picture_translation, picture_rotation (3,), picture_key: the same for the camera that takes pictures.
     """
 
     start: Start
@@ -28,6 +29,9 @@ class Episode:
     camera_translation: Array
     camera_rotation: Array
     cloud_key: int
+    picture_translation: Array
+    picture_rotation: Array
+    picture_key: int
 
 
 def draw(seed: int, spec: ObjectSpec, config: TaskConfig) -> Episode:
@@ -35,7 +39,7 @@ def draw(seed: int, spec: ObjectSpec, config: TaskConfig) -> Episode:
     streams = np.random.SeedSequence(int(seed)).spawn(len(_STREAMS))
     rng = {name: np.random.default_rng(s) for name, s in zip(_STREAMS, streams, strict=True)}
     position, quaternion = _object_pose(rng["object"], spec, config)
-    reset, cloud = config.reset, config.cloud
+    reset, cloud, camera = config.reset, config.cloud, config.camera
     start = Start(
         object=spec,
         joint_positions=_joints(rng["robot"], reset.arm_std, reset.hand_std),
@@ -51,6 +55,9 @@ def draw(seed: int, spec: ObjectSpec, config: TaskConfig) -> Episode:
         camera_translation=cloud.extrinsics_translation * rng["camera"].standard_normal((cameras, 3)),
         camera_rotation=cloud.extrinsics_rotation * rng["camera"].standard_normal((cameras, 3)),
         cloud_key=int(rng["camera"].integers(2**62)),
+        picture_translation=camera.extrinsics_translation * rng["picture"].standard_normal(3),
+        picture_rotation=camera.extrinsics_rotation * rng["picture"].standard_normal(3),
+        picture_key=int(rng["picture"].integers(2**62)),
     )
 
 

@@ -13,6 +13,7 @@ from rfs_policy.observation import proprioception
 
 from rfs_description import kinematics
 from rfs_sim_bridge import observations, rewards
+from rfs_sim_bridge.camera_noise import Exposure
 from rfs_sim_bridge.cloud import CloudCaster
 from rfs_sim_bridge.engine import Array, Engine
 from rfs_sim_bridge.episodes import draw
@@ -47,6 +48,7 @@ class GraspTask:
         self.engine = engine or MujocoEngine(num_envs, self.config.timestep, threads)
         self.limits = Limits.load(period=self.config.period)
         self._caster = CloudCaster(self.config.cloud, num_envs, threads)
+        self._exposures: dict[int, Exposure] = {}
         self._disturbance = np.zeros((num_envs, self.config.max_steps, 23))
         self._motion = LinearMotion(num_envs, self.config.substeps)
         self.command = self._composed = Command.from_joints(np.zeros((num_envs, 23)))
@@ -78,6 +80,7 @@ class GraspTask:
         for env, episode in zip(ids, episodes, strict=True):
             self._disturbance[env] = episode.disturbance
             self._caster.reset(int(env), episode)
+            self._exposures[int(env)] = Exposure.of(episode, self.config.camera)
             self._rest[env] = episode.start.object_position
             self._rest[env, 2] = episode.start.object.rest_height
         for counter in (self.steps, self._ticks, self._held):
@@ -226,6 +229,10 @@ class GraspTask:
         """(n, points, 3) m, base frame: cropped to the workspace, without the table, finite."""
         palm, rotation = kinematics.forward(self.joint_positions[:, :7])
         return self._caster.cast(self.engine, palm, rotation, self._ticks)
+
+    def exposure(self, env: int = 0) -> Exposure:
+        """How one environment's camera errs in this frame, for `camera_noise`."""
+        return self._exposures[env].at(int(self._ticks[env]))
 
     def snapshot(self, env: int = 0) -> Snapshot:
         """The present pose of one environment, for `camera` and `render`."""

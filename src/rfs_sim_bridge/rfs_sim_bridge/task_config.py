@@ -1,5 +1,6 @@
 """Settings of the grasp task, read from config/task.yaml."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from functools import cache
@@ -61,6 +62,25 @@ class CloudConfig:
 
 
 @dataclass(frozen=True)
+class CameraConfig:
+    """How the published pictures differ from ideal ones.
+
+    depth_noise: standard deviation, m at 1 m, growing with the square of the distance. edge_mixing,
+    edge_holes: chances that a pixel at a depth edge shows a mixture of both surfaces, or nothing; holes: that
+    any other shows nothing. color_noise: standard deviation, of 255. extrinsics_translation (m) and
+    extrinsics_rotation (rad): of the camera's pose error about each axis, drawn once per episode.
+    """
+
+    depth_noise: float = 0.002
+    edge_mixing: float = 0.2
+    edge_holes: float = 0.3
+    holes: float = 0.01
+    color_noise: float = 4.0
+    extrinsics_translation: float = 0.003
+    extrinsics_rotation: float = 0.004
+
+
+@dataclass(frozen=True)
 class TaskConfig:
     """All settings of `GraspTask`; `default()` reads the packaged YAML, `replace` from dataclasses changes
     some."""
@@ -72,6 +92,7 @@ class TaskConfig:
     reset: ResetConfig = field(default_factory=ResetConfig)
     disturbance: DisturbanceConfig = field(default_factory=DisturbanceConfig)
     cloud: CloudConfig = field(default_factory=CloudConfig)
+    camera: CameraConfig = field(default_factory=CameraConfig)
 
     def __post_init__(self) -> None:
         steps = 1.0 / self.control_rate / self.timestep
@@ -84,6 +105,12 @@ class TaskConfig:
             raise ValueError(f"cloud.rays must be 1 to {MAX_RAYS} and cloud.points at least 1")
         if not self.cloud.cameras:
             raise ValueError("cloud.cameras is empty: give at least one camera position")
+        for name, value in asdict(self.camera).items():
+            most = 1.0 if name in ("edge_mixing", "edge_holes", "holes") else math.inf
+            if not 0.0 <= value <= most:
+                raise ValueError(
+                    f"camera.{name} must be {'0 to 1' if most == 1 else '0 or more'}, got {value}"
+                )
 
     @property
     def period(self) -> float:

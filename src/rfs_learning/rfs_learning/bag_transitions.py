@@ -4,14 +4,17 @@ A transition begins at each tick of the policy whose first action was executed, 
 
 - the policy's next tick observed about one control period later (0.5 to 1.5 of it) and saw the command that
   this action led to, so that nothing else moved the robot in between (hold, pause, later action of a chunk);
-- a reward was measured within half a period of that next observation.
+- a reward was measured within half a period of that next observation, and it is known: where the object was
+  lost there is none.
 
-The last transition may lead to an observation on which the policy no longer acted. `done` marks the first
-transition to an observation with success, or the episode's last one where a person called it a success; what
-comes after is left out. The end of an unsuccessful episode is not terminal.
+Rewards and success are those that were recorded, or `MeasuredRewards` that are given. The last transition may
+lead to an observation on which the policy no longer acted. `done` marks the first transition to an
+observation with success, or the episode's last one where a person called it a success; what comes after is
+left out. The end of an unsuccessful episode is not terminal: what the person said counts.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise, zip_longest
 from typing import Any
@@ -23,13 +26,13 @@ from rfs_policy.stamps import nanoseconds
 from rfs_teleop.bag_index import IndexedBag
 
 from rfs_learning.bag_observations import JOINT_STATES, MissingError, Observed, RecordedStates, read_clouds
+from rfs_learning.measured_rewards import MeasuredRewards
 from rfs_learning.transitions import EpisodeTransitions, columns_of
 
 _ACTION, _EXECUTED, _REWARD = "/rfs/policy_action", "/rfs/executed_action", "/rfs/reward"
 _TYPES = {
     _ACTION: "rfs_msgs/msg/PolicyAction",
     _EXECUTED: "rfs_msgs/msg/ExecutedAction",
-    _REWARD: "rfs_msgs/msg/GraspReward",
     "/camera/points": "sensor_msgs/msg/PointCloud2",
     JOINT_STATES: "sensor_msgs/msg/JointState",
 }
@@ -39,29 +42,34 @@ _COPIED = ("base_action", "policy_residual", "human_residual", "action", "execut
 Row = dict[str, Any]
 
 
-def read_episode(bag: IndexedBag, expected: Layout | None = None) -> tuple[Layout, EpisodeTransitions]:
+def read_episode(
+    bag: IndexedBag, expected: Layout | None = None, rewards: MeasuredRewards | None = None
+) -> tuple[Layout, EpisodeTransitions]:
     """The transitions of a bag, and the layout of the policy that acted in it.
+
+    rewards: to be taken in place of the recorded ones.
 
     Raises:
         ValueError: why the bag cannot be used; among others when its layout is not the expected one.
     """
-    _require_ours(bag)
-    episode = _Episode(bag)
+    _require_ours(bag, {} if rewards else {_REWARD: "rfs_msgs/msg/GraspReward"})
+    episode = _Episode(bag, rewards)
     if expected is not None:
         expected.require_same(episode.layout, what="the bag")
     rows, dropped = episode.rows()
     if not any(row.get("transition") for row in rows):
         raise ValueError(f"no transition in it ({_listed(dropped) or 'the policy did not act'})")
     columns = _columns(rows, episode.layout)
-    return episode.layout, EpisodeTransitions(columns, bag.contract, bag.name, bag.began, dropped)
+    source = episode.rewards.source
+    return episode.layout, EpisodeTransitions(columns, bag.contract, bag.name, bag.began, dropped, source)
 
 
-def _require_ours(bag: IndexedBag) -> None:
+def _require_ours(bag: IndexedBag, more: Mapping[str, str]) -> None:
     if not bag.contract:
         raise ValueError("foreign: it holds no episode of this project's recorder")
-    wrong = [topic for topic, kind in _TYPES.items() if bag.types.get(topic) != kind]
-    if wrong:
-        raise ValueError(f"foreign: it has no {wrong[0]} of type {_TYPES[wrong[0]]}")
+    for topic, kind in {**_TYPES, **more}.items():
+        if bag.types.get(topic) != kind:
+            raise ValueError(f"foreign: it has no {topic} of type {kind}")
     if bag.contract.get("outcome") == "discarded":
         raise ValueError("the operator discarded it")
 
@@ -78,7 +86,7 @@ class _Tick:
 class _Episode:
     """Everything of a bag but its clouds."""
 
-    def __init__(self, bag: IndexedBag) -> None:
+    def __init__(self, bag: IndexedBag, rewards: MeasuredRewards | None) -> None:
         joints, decoded = [], {_ACTION: [], _EXECUTED: [], _REWARD: []}
         for raw in bag.raw([JOINT_STATES, *decoded]):
             if raw.topic == JOINT_STATES:
@@ -90,9 +98,7 @@ class _Episode:
         self.bag = bag
         self._states = RecordedStates(bag, joints, decoded[_EXECUTED])
         self._ticks = _ticks(decoded[_ACTION], decoded[_EXECUTED])
-        rewards = {nanoseconds(message.header.stamp): message for message in decoded[_REWARD]}
-        self._reward_stamps = np.array(sorted(rewards), np.int64)
-        self._rewards = [rewards[stamp] for stamp in sorted(rewards)]
+        self.rewards = rewards or MeasuredRewards.recorded(decoded[_REWARD])
 
     def rows(self) -> tuple[list[Row], Counter[str]]:
         """Observations from or to which a transition leads; and how many ticks were left out, by reason."""
@@ -141,21 +147,15 @@ class _Episode:
             return "no successor"
         if then.command_stamp != stamp:
             return "another command in between"
-        index = self._reward_near(then.stamp)
+        rewards = self.rewards
+        index = rewards.near(then.stamp, 0.5 * self.period)
         if index is None:
             return "no reward"
-        row["transition"] = True
-        row["reward"], row["success"] = self._rewards[index].reward, self._rewards[index].success
-        row["reward_stamp"] = self._reward_stamps[index]
+        if np.isnan(rewards.reward[index]):
+            return "object lost"
+        row["transition"], row["reward_stamp"] = True, rewards.stamp[index]
+        row["reward"], row["success"] = rewards.reward[index], rewards.success[index]
         return ""
-
-    def _reward_near(self, stamp: int) -> int | None:
-        """Index of the reward nearest to a stamp, if it is within half a period."""
-        if not len(self._reward_stamps):
-            return None
-        distances = np.abs(self._reward_stamps - stamp)
-        index = int(np.argmin(distances))
-        return index if distances[index] <= 0.5 * self.period else None
 
     def _end(self, rows: list[Row], dropped: Counter[str]) -> None:
         """Mark the terminal transition, and cut off what comes after it."""

@@ -10,6 +10,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from rfs_learning.bag_transitions import read_episode
+from rfs_learning.measured_rewards import MeasuredRewards
+from rfs_learning.reward_labels import read_labels
 from rfs_learning.transitions import EpisodeTransitions, TransitionDataset
 
 _ROWS = 512
@@ -25,17 +27,20 @@ class BuildResult:
     skipped: list[tuple[Path, str]] = field(default_factory=list)
 
 
-def build(bags: Sequence[Path], output: Path, console: Console) -> BuildResult:
+def build(bags: Sequence[Path], output: Path, console: Console, label: str = "") -> BuildResult:
     """Add the episodes of bags to the dataset at output, made when it is not there.
+
+    label: of rewards beside the bags, which take the place of the recorded ones; empty: the recorded ones.
 
     Each episode is added completely or not at all, and those that are in it already are passed over: an
     interrupted run goes on when it is started again. The first bag's layout is that of the dataset; bags
-    of another one, and those that cannot be used, are skipped with a line that says why.
+    of another one, and those that cannot be used, are skipped with a line that says why. The same goes for
+    the way in which labels were made.
 
     Raises:
-        ValueError, OSError: the dataset cannot be opened or written.
+        ValueError, OSError: the dataset cannot be opened or written, or has other rewards.
     """
-    builder = _Builder(output)
+    builder = _Builder(output, label)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f}/{task.total}"))
     with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console) as progress:
         try:
@@ -52,9 +57,11 @@ def build(bags: Sequence[Path], output: Path, console: Console) -> BuildResult:
 class _Builder:
     """Keeps episodes until there are enough rows to be written together: small pieces take long to write."""
 
-    def __init__(self, output: Path) -> None:
+    def __init__(self, output: Path, label: str) -> None:
         self.result = BuildResult(TransitionDataset.open(output, "a") if output.exists() else None)
-        self._output = output
+        self._output, self._label = output, label
+        if self.result.dataset is not None:
+            _require_same_label(self.result.dataset, label)
         self._known = set() if self.result.dataset is None else self.result.dataset.bags()
         self._waiting: list[EpisodeTransitions] = []
 
@@ -67,18 +74,31 @@ class _Builder:
                 if key in self._known:
                     self.result.known += 1
                     return ""
-                layout, episode = read_episode(bag, None if dataset is None else dataset.layout)
+                rewards = self._rewards(bag, path)
+                layout, episode = read_episode(bag, None if dataset is None else dataset.layout, rewards)
         except (ValueError, OSError) as error:
             self.result.skipped.append((path, str(error)))
             return str(error)
         if dataset is None:
             self._output.parent.mkdir(parents=True, exist_ok=True)
-            self.result.dataset = TransitionDataset.create(self._output, layout)
+            about = {"label": self._label, "run": rewards.run} if rewards else {}
+            self.result.dataset = TransitionDataset.create(self._output, layout, about)
         self._known.add(key)
         self._waiting.append(episode)
         if sum(map(len, self._waiting)) >= _ROWS:
             self.flush()
         return ""
+
+    def _rewards(self, bag: IndexedBag, path: Path) -> MeasuredRewards | None:
+        """Of the label, made in the same way as those of the dataset; None: the recorded ones."""
+        if not self._label:
+            return None
+        labels, dataset = read_labels(bag, path, self._label), self.result.dataset
+        if dataset is not None and dataset.rewards["run"] != labels.run:
+            raise ValueError(
+                f"its rewards '{self._label}' were made in another way than those of the dataset"
+            )
+        return MeasuredRewards.of_labels(labels)
 
     def flush(self) -> None:
         """Write what waits."""
@@ -86,3 +106,10 @@ class _Builder:
             self.result.dataset.append(self._waiting)
             self.result.added += len(self._waiting)
             self._waiting = []
+
+
+def _require_same_label(dataset: TransitionDataset, label: str) -> None:
+    before = dataset.rewards.get("label", "")
+    if before != label:
+        names = [f"the rewards '{name}'" if name else "recorded rewards" for name in (before, label)]
+        raise ValueError(f"{dataset.path} has {names[0]}, not {names[1]}: give another output")

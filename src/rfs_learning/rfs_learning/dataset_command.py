@@ -28,6 +28,12 @@ def build_parser() -> argparse.ArgumentParser:
     make.add_argument(
         "-o", "--output", type=Path, required=True, help="dataset folder, e.g. runs/nudges.zarr"
     )
+    make.add_argument(
+        "--rewards",
+        metavar="LABEL",
+        default="",
+        help="rewards that './rfs reward relabel' wrote beside the bags; without it, the recorded ones",
+    )
     info = commands.add_parser("info", help="what is in a dataset")
     info.add_argument("dataset", type=Path)
     info.add_argument("--json", metavar="FILE", type=Path, help="also write it as JSON")
@@ -43,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options, console = build_parser().parse_args(argv), Console()
     try:
         if options.command == "build":
-            return _build(options.bags, options.output, console)
+            return _build(options.bags, options.output, console, options.rewards)
         if options.command == "info":
             return _info(options.dataset, options.json, console)
         return _export(options.dataset, options.output, console)
@@ -55,9 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _build(paths: Sequence[Path], output: Path, console: Console) -> int:
+def _build(paths: Sequence[Path], output: Path, console: Console, label: str) -> int:
     began = time.perf_counter()
-    result = build(find_bags(paths), output, console)
+    result = build(find_bags(paths), output, console, label)
     if result.dataset is None:
         console.print("[red]no bag could be used, no dataset was written[/]")
         return 1

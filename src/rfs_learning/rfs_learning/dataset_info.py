@@ -36,6 +36,7 @@ def describe(dataset: TransitionDataset) -> dict[str, Any]:
         "corrected": {"transitions": int(intervened.sum()), "share": _share(intervened)},
         "residuals": _residuals(dataset, rows[intervened]),
         "actions": _actions(dataset, rows),
+        "rewards": {**dataset.rewards, "sources": dict(dataset.reward_sources())},
         "reward": _range(dataset.array("reward")[: dataset.steps][rows]),
         "done": int(dataset.array("done")[: dataset.steps].sum()),
         "cadence_ms": _cadence(dataset),
@@ -111,7 +112,7 @@ def show(description: dict[str, Any], console: Console) -> None:
     cadence = d["cadence_ms"]
     lines = [
         f"{d['dataset']}: {d['episodes']} episodes, {d['transitions']} transitions ({d['seconds']:g} s)",
-        f"{corrected}, {d['done']} terminal; reward {_span(d['reward'])}",
+        f"{corrected}, {d['done']} terminal; reward {_span(d['reward'])}, {_origin(d)}",
         f"cadence p50 {cadence['p50']:.1f} ms, p99 {cadence['p99']:.1f} ms, layout {c['layout']} at "
         f"{c['rate_hz']:g} Hz, {c['horizon']} actions a chunk, {c['cloud_points']} points",
         f"dropped ticks: {_counts(d['dropped'])}",
@@ -126,6 +127,13 @@ def show(description: dict[str, Any], console: Console) -> None:
     if d["residuals"]:
         console.print(_residual_table(d["residuals"]))
     console.print(_action_table(d["actions"]))
+
+
+def _origin(description: dict[str, Any]) -> str:
+    """Where the rewards are from, in words."""
+    rewards = description["rewards"]
+    sources = ", ".join(name or "unknown" for name in rewards["sources"]) or "unknown"
+    return f"label '{rewards['label']}' ({sources})" if rewards.get("label") else f"recorded ({sources})"
 
 
 def _outcome_table(outcomes: dict[str, dict[str, int]]) -> Table:

@@ -125,7 +125,7 @@ def export(dataset: TransitionDataset, output: Path, console: Console) -> str:
             for rows in _chains(dataset, index):
                 _add(written, dataset, index, rows)
         written.close()
-        _write_meta(written, int(dataset.layout.rate_hz))
+        _write_meta(written, int(dataset.layout.rate_hz), dataset.rewards)
         partial.rename(output)
     finally:
         written.close()
@@ -166,6 +166,7 @@ def _add(output: _Output, dataset: TransitionDataset, index: int, rows: slice) -
             "meta/episodes/chunk_index": 0,
             "meta/episodes/file_index": 0,
             **{name: str(dataset.array(name)[index]) for name in ("bag", "session", "operator", "outcome")},
+            "reward_source": dataset.reward_source(index),
             **{f"stats/{key}/{part}": v for key, s in stats.items() for part, v in s.items()},
         }
     )
@@ -178,7 +179,8 @@ def _as_arrow(values: NDArray) -> pa.Array:
     return flat if values.ndim == 1 else pa.FixedSizeListArray.from_arrays(flat, math.prod(values.shape[1:]))
 
 
-def _write_meta(output: _Output, fps: int) -> None:
+def _write_meta(output: _Output, fps: int, rewards: dict[str, Any]) -> None:
+    """rewards: label and run of those that were computed afterwards, in an entry of our own."""
     meta = output.folder / "meta"
     (output.folder / EPISODES_FILE).parent.mkdir(parents=True)
     pq.write_table(pa.Table.from_pylist(output.episodes), output.folder / EPISODES_FILE)
@@ -199,6 +201,7 @@ def _write_meta(output: _Output, fps: int) -> None:
         "data_path": DATA_FILE,
         "video_path": None,
         "features": output.features,
+        "rfs_rewards": rewards,
     }
     (meta / "info.json").write_text(json.dumps(info, indent=1) + "\n")
 

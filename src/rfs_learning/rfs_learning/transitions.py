@@ -13,8 +13,10 @@
 The transition of row k leads to row k + 1, so o' and s' are the next row's o and s: no cloud is kept twice.
 A row without a transition ends a chain: the last observation of an episode, or one after which the robot was
 held or paused. `meta` holds for each episode object, seed, operator, outcome, session, bag, began (log time
-of its first message, ns), checkpoint, sim_time, and as JSON how many of the policy's ticks were left out and
-why. No torch is imported here.
+of its first message, ns), checkpoint, sim_time, reward_source (who measured the reward: "simulator", a
+tracker's name), and as JSON how many of the policy's ticks were left out and why. The attribute `rewards`
+names the label of rewards that were computed afterwards, and how; it is empty for recorded ones. No torch is
+imported here.
 """
 
 import json
@@ -22,6 +24,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -40,6 +43,7 @@ META = {
     "checkpoint": str,
     "sim_time": str,
     "dropped": str,
+    "reward_source": str,
 }
 
 
@@ -68,13 +72,15 @@ def columns_of(layout: Layout) -> dict[str, Column]:
 @dataclass(frozen=True)
 class EpisodeTransitions:
     """One episode: `columns` by name with T rows each (see `columns_of`), `contract` of its bag, `bag` its
-    folder's name, `began` the log time of its first message (ns), `dropped` ticks of the policy by reason."""
+    folder's name, `began` the log time of its first message (ns), `dropped` ticks of the policy by reason,
+    `reward_source` who measured the reward."""
 
     columns: Mapping[str, NDArray]
     contract: Mapping[str, str]
     bag: str
     began: int
     dropped: Mapping[str, int]
+    reward_source: str = ""
 
     def __len__(self) -> int:
         return len(self.columns["stamp"])
@@ -85,7 +91,7 @@ class EpisodeTransitions:
         known["outcome"] = known["outcome"] or "unknown"
         seed = int(self.contract.get("seed", "") or -1)
         own = {"seed": seed, "bag": self.bag, "began": self.began, "dropped": json.dumps(dict(self.dropped))}
-        return known | own
+        return known | own | {"reward_source": self.reward_source}
 
 
 @dataclass(frozen=True)
@@ -116,15 +122,30 @@ class TransitionDataset(Replay):
     MADE_BY = "'./rfs dataset build BAGS -o PATH'"
 
     @classmethod
-    def create(cls, path: str | Path, layout: Layout) -> "TransitionDataset":
-        """An empty dataset at path.
+    def create(
+        cls, path: str | Path, layout: Layout, rewards: Mapping[str, Any] | None = None
+    ) -> "TransitionDataset":
+        """An empty dataset at path. rewards: `label` and `run` of its rewards, none for recorded ones.
 
         Raises:
             FileExistsError: something is there already.
         """
-        return cls._create(Path(path), layout, columns_of(layout), META, {})
+        return cls._create(Path(path), layout, columns_of(layout), META, {"rewards": dict(rewards or {})})
 
     # ---- reading ----
+    @property
+    def rewards(self) -> dict[str, Any]:
+        """`label` and `run` of rewards that were computed afterwards; empty for recorded ones."""
+        return dict(self._root.attrs.get("rewards", {}))
+
+    def reward_source(self, index: int) -> str:
+        """Who measured the reward of an episode; empty where that was not noted."""
+        return str(self.array("reward_source")[index]) if "reward_source" in self._meta else ""
+
+    def reward_sources(self) -> Counter[str]:
+        """Number of episodes by who measured the reward."""
+        return Counter(map(self.reward_source, range(len(self))))
+
     def rows(self) -> NDArray[np.int64]:
         """(n,) rows at which a transition begins."""
         return np.flatnonzero(self.array("transition")[: self.steps])

@@ -118,11 +118,11 @@ def test_a_foreign_bag_and_nothing_usable(tmp_path, capsys):
 def test_building_goes_on_where_it_was_interrupted(bags, tmp_path, monkeypatch, capsys):
     output, read, seen = tmp_path / "d.zarr", dataset_build.read_episode, []
 
-    def interrupted(bag, expected):
+    def interrupted(bag, *others):
         seen.append(bag.name)
         if len(seen) == 3:
             raise KeyboardInterrupt
-        return read(bag, expected)
+        return read(bag, *others)
 
     monkeypatch.setattr(dataset_build, "read_episode", interrupted)
     assert main(["build", str(bags), "-o", str(output)]) == 130

@@ -1,15 +1,13 @@
 """SAM2.1 (Segment Anything 2.1, hiera-tiny to large) as a tracker.
 
-Why SAM2.1: promptable with a click or a box on objects it never saw, which is what the paper tracks with. Why through
-`transformers` and not the `sam2` package: both run without torchvision, but `sam2` has no frame-by-frame interface
-(its video predictor reads a folder of pictures), pins hydra, and its checkpoints are pickles; `transformers` is
-maintained, has a streaming session and reads safetensors.
+Why SAM2.1: prompted with a click or a box, it tracks objects that it never saw; the paper's reward uses SAM2,
+and 2.1 is the release trained on longer clips, for occlusions. Why through `transformers`: it is maintained,
+reads safetensors, takes one picture at a time, and needs no torchvision here. The `sam2` package reads a
+whole video before it begins, and its checkpoints are pickles.
 
 Threads: PyTorch computes on as many threads as the process allows. A node beside the control loop calls
 `torch.set_num_threads` once, before the first frame; it holds for the whole process, so it is not set here.
 """
-
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,7 +17,7 @@ from torch.nn.functional import interpolate
 
 from rfs_reward.frame import Frame
 from rfs_reward.tracker import PromptError, Track, check_prompt
-from rfs_reward.trackers.sam2_model import load_model
+from rfs_reward.trackers.sam2_model import load_model, side
 from rfs_reward.trackers.sam2_session import Prediction, Sam2Session
 from rfs_reward.weights import find_weights
 
@@ -35,9 +33,9 @@ STABILITY_OFFSET = 1.0
 class Sam2Tracker:
     """Tracks with SAM2.1 in bounded memory, one picture at a time.
 
-    The mask is empty where the model says that the object is not seen. The confidence is the model's probability that
-    the object is seen, times the mask's stability: the share of its pixels that remain when the threshold moves from
-    logit -1 to 1.
+    The mask is empty when the model says that the object is not seen. The confidence is its probability that
+    the object is seen, times the mask's stability: the share of pixels that remain when the threshold moves
+    from logit -1 to 1.
     """
 
     def __init__(
@@ -45,8 +43,8 @@ class Sam2Tracker:
     ) -> None:
         """weights: a folder, or a name of `./rfs weights`; empty: the small model shipped with this package.
 
-        image_size: side of the square that pictures are scaled to, a multiple of 32; 0: the model's own. device:
-        auto, cpu or cuda. dtype: auto (float32 on the CPU, bfloat16 on CUDA), float32 or bfloat16.
+        image_size: side of the square that pictures are scaled to, a multiple of 32; 0: the model's own.
+        device: auto, cpu or cuda. dtype: auto (float32 on the CPU, bfloat16 on CUDA), float32 or bfloat16.
 
         Raises:
             FileNotFoundError: weights that are not there. ValueError: all else that does not fit.
@@ -54,15 +52,14 @@ class Sam2Tracker:
         place = _device(device)
         folder = find_weights(weights)
         self._model = load_model(folder, image_size, place, _dtype(dtype, place))
-        self._size = int(self._model.config.image_size)
+        self._size = side(self._model.config)
         self._session = Sam2Session(self._model)
         self._mean = torch.tensor(MEAN, device=place)[:, None, None]
         self._std = torch.tensor(STD, device=place)[:, None, None]
         self.name = f"sam2:{folder.name}" + (f"@{self._size}" if image_size else "")
 
     def prompt(self, frame: Frame, points: ArrayLike | None = None, box: ArrayLike | None = None) -> Track:
-        """Begin with the object at the points, or in the box; a box tells more than a point. PromptError as said
-        by the interface."""
+        """Begin with the object at points or in a box, which tells more. PromptError as in `Tracker`."""
         check_prompt(frame, points, box)
         where, labels = _prompt_points(points, box)
         height, width = frame.color.shape[:2]

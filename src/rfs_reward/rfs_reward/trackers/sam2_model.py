@@ -10,9 +10,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 from transformers import Sam2VideoConfig, Sam2VideoModel
 
-CONFIG, TENSORS = "config.json", "model.safetensors"
+from rfs_reward.weights import CONFIG, TENSORS
+
 STRIDE = 32
-"""An image size is a multiple of this: four stages halve a quarter of it, and the windows' positions tile it."""
+"""Image sizes are multiples of this: a quarter is halved three times, and tiled by windows of eight."""
 
 
 def load_model(folder: Path, image_size: int, device: torch.device, dtype: torch.dtype) -> Sam2VideoModel:
@@ -25,10 +26,11 @@ def load_model(folder: Path, image_size: int, device: torch.device, dtype: torch
         ValueError: not SAM2's weights, or damaged; an image size that the model cannot take.
     """
     config = read_config(folder)
-    set_image_size(config, image_size or int(config.image_size))
+    set_image_size(config, image_size or side(config))
     model = Sam2VideoModel(config)
     _fill(model, folder / TENSORS)
-    return model.to(device=device, dtype=dtype).eval().requires_grad_(False)
+    model.eval().requires_grad_(False)
+    return model.to(device, dtype)  # pyright: ignore
 
 
 def read_config(folder: Path) -> Sam2VideoConfig:
@@ -36,7 +38,7 @@ def read_config(folder: Path) -> Sam2VideoConfig:
     for name in (CONFIG, TENSORS):
         if not (folder / name).is_file():
             raise FileNotFoundError(
-                f"no SAM2 weights in {folder}: {name} is missing; './rfs weights sam2.1-tiny' fetches a whole folder"
+                f"{folder} holds no whole SAM2 model: {name} is missing; './rfs weights NAME' fetches one"
             )
     try:
         fields = json.loads((folder / CONFIG).read_text("utf-8"))
@@ -46,6 +48,15 @@ def read_config(folder: Path) -> Sam2VideoConfig:
         raise ValueError(
             f"{folder / CONFIG} does not describe a SAM2.1 video model: {_line(error)}"
         ) from error
+
+
+def side(config: Sam2VideoConfig) -> int:
+    """Side of the square that the model takes, pixels."""
+    if not isinstance(config.image_size, int):
+        raise ValueError(
+            f"the model's image size {config.image_size} is not one number: its pictures are squares"
+        )
+    return config.image_size
 
 
 def set_image_size(config: Sam2VideoConfig, size: int) -> None:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 from transformers import Sam2VideoModel
 from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoInferenceSession
@@ -18,7 +17,7 @@ NEEDLESS = ("pred_masks", "high_res_masks")
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """logits: (s, s) float32, s a quarter of the image size, over 0 on the object. score: logit of its presence."""
+    """logits: (s, s) float32, s image size / 4, above 0 on the object. score: of presence, a logit."""
 
     logits: Tensor
     score: float
@@ -32,8 +31,8 @@ class Prediction:
 class Sam2Session:
     """One object in a stream of pictures.
 
-    `Sam2VideoInferenceSession` keeps each picture, its outputs and its tracking record for ever. The model attends
-    to the prompted frames, the features of the last `num_maskmem - 1` frames and the object pointers of the last
+    `Sam2VideoInferenceSession` keeps each picture and its outputs for ever. The model attends to the prompted
+    frames, to the features of the last `num_maskmem - 1` frames and to the object pointers of the last
     `max_object_pointers_in_encoder - 1`; all else is dropped here after each frame, which changes no output.
     """
 
@@ -48,11 +47,11 @@ class Sam2Session:
         return self._memory is not None
 
     def prompt(self, pixels: Tensor, points: Tensor, labels: Tensor) -> Prediction:
-        """Begin with the object at points (n, 2), x and y in pixels (3, S, S), labels (n,) as SAM2's: 1 is on the
-        object, 0 is not, 2 and 3 are a box's corners.
+        """Begin with the object at points (n, 2), x and y, of a picture (3, S, S); labels (n,) are SAM2's:
+        1 lies on the object, 2 and 3 are corners of a box around it.
 
-        The prompt alone says what the object is. What was tracked before stays in memory if it is the same object,
-        and is forgotten if it is not. A prompt that shows nothing changes nothing.
+        The prompt alone says what the object is. What was tracked before stays in memory if it is the same
+        object, and is forgotten if not. A prompt that shows nothing changes nothing.
         """
         fresh = self._new_memory()
         fresh.add_point_inputs(

@@ -1,7 +1,8 @@
 """The robot's shapes in one flat body, for casting many rays quickly.
 
-`mj_multiRay` tests every ray against a sphere around each body first, some thirty here, and does not turn that
-sphere with the body. With all shapes in one body it goes straight to the bounds of each shape, which are right.
+`mj_multiRay` tests every ray against a sphere around each body first, some thirty here, and does not turn
+that sphere with the body. With all shapes in one body it goes straight to the bounds of each shape, which
+are right.
 """
 
 from functools import cache

@@ -40,7 +40,7 @@ class RobotView:
         return depth.repeat(step, 0).repeat(step, 1)[: camera.height, : camera.width]
 
     def mask(self, camera: PinholeCamera, joints: ArrayLike, depth: Depth | None = None) -> Mask:
-        """(h, w) pixels that show the robot at joints (23,), rad, and a rim as wide as the calibration's error.
+        """(h, w) pixels that show the robot at joints (23,), rad, with a rim for the calibration's error.
 
         With measured depth (h, w), m, NaN where unknown: without what is clearly nearer than the robot, and
         the rim only where it is as far away as the robot's edge, so that an object in the hand remains.

@@ -36,7 +36,7 @@ class Calibration:
             )
         if self._extrinsics is None:
             raise ValueError(
-                "nothing says where the camera is: publish its calibration on /camera/color/extrinsics, latched"
+                "nothing says where the camera is: publish its pose on /camera/color/extrinsics, latched"
             )
         if self._camera is None:
             self._camera = read_camera(self._info, self._extrinsics)

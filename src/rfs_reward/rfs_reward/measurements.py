@@ -123,13 +123,13 @@ def _rows(message: Any, size: int, what: str) -> NDArray[np.uint8]:
 
 
 def _check_unit(depth: NDArray[np.float32], encoding: str) -> None:
-    """ValueError where the numbers make no sense in the encoding's unit. No known depth at all is no error."""
+    """ValueError where the numbers make no sense in the encoding's unit. No known depth is no error."""
     known = depth[np.isfinite(depth)]
     if known.size and not _NEAR < np.median(known) < _FAR:
         unit = "m" if encoding == "32FC1" else "mm"
         raise ValueError(
-            f"depth: most of it is nearer than {100 * _NEAR:g} cm or farther than {_FAR:g} m; {encoding} must "
-            f"be in {unit}: set the camera driver's unit, or uncover the camera"
+            f"depth: most of it is nearer than {100 * _NEAR:g} cm or farther than {_FAR:g} m; {encoding} "
+            f"must be in {unit}: set the camera driver's unit, or uncover the camera"
         )
 
 
@@ -144,7 +144,7 @@ def _check_frames(info: Any, extrinsics: Any) -> None:
 
 
 def _resampled(depth: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Depth of one field of view with (h, w), at that resolution: nearest pixels, never a mean over an edge."""
+    """Depth of the same field of view at resolution (h, w): nearest pixels, never a mean over an edge."""
     if depth.shape == shape:
         return depth
     (rows, columns), (height, width) = depth.shape, shape

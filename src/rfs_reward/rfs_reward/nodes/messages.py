@@ -1,0 +1,77 @@
+"""From judgements to ROS messages."""
+
+import array
+
+import numpy as np
+from geometry_msgs.msg import Point
+from numpy.typing import NDArray
+from rfs_description.robot import BASE_FRAME
+from rfs_policy.nodes.stamps import time_message
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from rfs_msgs.msg import GraspReward
+from rfs_msgs.srv import PromptTracker
+from rfs_reward.judge import Judgement
+
+
+def reward(stamp: int, judgement: Judgement, source: str) -> GraspReward:
+    """What a frame of this stamp (ns) says; NaN stays where the object is not known."""
+    message = GraspReward(
+        centroid=point(judgement.centroid),
+        palm_distance=judgement.palm_distance,
+        lift=judgement.lift,
+        reward=judgement.reward,
+        term_names=list(judgement.terms),
+        terms=list(judgement.terms.values()),
+        weights=[judgement.weights[name] for name in judgement.terms],
+        success=judgement.success,
+        tracking=int(judgement.tracking),
+        confidence=judgement.confidence,
+        age=judgement.age,
+        source=source,
+    )
+    message.header.stamp, message.header.frame_id = time_message(stamp), BASE_FRAME
+    return message
+
+
+def mask_image(header: Header, mask: NDArray[np.bool_]) -> Image:
+    """Mask (h, w) as mono8, 255 on the object, with the header of the picture that it belongs to."""
+    return _image(header, np.where(mask, 255, 0).astype(np.uint8), "mono8")
+
+
+def color_image(header: Header, pixels: NDArray[np.uint8]) -> Image:
+    """Picture (h, w, 3) as rgb8."""
+    return _image(header, pixels, "rgb8")
+
+
+def _image(header: Header, pixels: NDArray[np.uint8], encoding: str) -> Image:
+    height, width = pixels.shape[:2]
+    message = Image(header=header, height=height, width=width, encoding=encoding)
+    message.step = pixels.size // height
+    message.data = array.array("B", np.ascontiguousarray(pixels).tobytes())
+    return message
+
+
+def point(position: NDArray[np.float64]) -> Point:
+    """Position (3,), m."""
+    x, y, z = map(float, position)
+    return Point(x=x, y=y, z=z)
+
+
+def prompt_places(request: PromptTracker.Request) -> dict[str, NDArray[np.float64]]:
+    """`points` (n, 2) or `box` (4,) of a request, in pixels, or nothing for an automatic prompt.
+
+    Raises:
+        ValueError: an unknown kind, or coordinates that do not fit it.
+    """
+    numbers = np.array(request.coordinates, np.float64)
+    if request.kind == PromptTracker.Request.AUTOMATIC:
+        return {}
+    if request.kind == PromptTracker.Request.PIXEL:
+        if not numbers.size or numbers.size % 2:
+            raise ValueError(f"PIXEL takes x and y of one or more pixels, got {numbers.size} numbers")
+        return {"points": numbers.reshape(-1, 2)}
+    if request.kind == PromptTracker.Request.BOX:
+        return {"box": numbers}
+    raise ValueError(f"{request.kind} is no kind of prompt: 0 automatic, 1 pixel, 2 box")

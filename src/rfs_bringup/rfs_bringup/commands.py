@@ -30,7 +30,7 @@ COMMANDS = (
     Command("demos", "record demonstrations of the scripted expert", "rfs_learning.demos"),
     Command("train flow", "train the flow policy on demonstrations", "rfs_learning.flow_training"),
     Command("evaluate", "success of a policy over seeds and objects", "rfs_learning.evaluation"),
-    Command("weights", "fetch SAM2.1: ./rfs weights sam2.1-tiny|small|base-plus|large", "rfs_reward.weights_command"),
+    Command("weights", "fetch SAM2.1: ./rfs weights sam2.1-tiny|small|...", "rfs_reward.weights_command"),
     Command("bench", "benchmarks: ./rfs bench [NAME] [--json FILE]", "rfs_bringup.benchmarks"),
     Command("doctor", "what this machine has, and what to install", "rfs_bringup.doctor", False),
     Command("setup", "make the environment and build, nothing else", "rfs_bringup.setup_only", False),

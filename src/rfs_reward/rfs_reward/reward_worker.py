@@ -58,7 +58,7 @@ class RewardWorker:
         self._news = threading.Condition()
         self._match: Match | None = None
         self._prompt: Prompt | None = None
-        self._ended = False
+        self._ended = self._busy = False
         self._episode = self._judged_episode = 0
         self._earliest = self._newest = 0
         self._began: int | None = None
@@ -73,7 +73,8 @@ class RewardWorker:
         with self._news:
             if match.restarted:
                 self._earliest = 0
-            if match.stamp >= self._earliest:
+            in_work = self._busy and match.stamp == self._newest
+            if match.stamp >= self._earliest and not in_work:
                 self.dropped += self._match is not None and self._match.stamp != match.stamp
                 self._match = match
                 self._news.notify()
@@ -113,10 +114,12 @@ class RewardWorker:
                     return
                 match, prompt = self._match, self._prompt
                 self._match = self._prompt = None
+                self._busy = match is not None
                 if match is not None:
                     self._note(match)
                 episode = self._episode
             self._work(match, prompt, episode)
+            self._busy = False
 
     def _begin(self) -> None:
         self._episode += 1

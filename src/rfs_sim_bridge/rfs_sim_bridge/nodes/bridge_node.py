@@ -5,7 +5,8 @@ the object's true pose. `/rfs/sim/reset` begins an episode. Diagnostics say whic
 velocity, acceleration and jerk the joints' motion has used (realtime; in lockstep it is linear).
 
 Parameters: `sim_time` ("realtime" or "lockstep"), `rate` (Hz of the control period), `object` and `seed` of
-the first scene (object empty: the seed chooses), `images` (whether to publish pictures).
+the first scene (object empty: the seed chooses), `images` (whether to publish pictures), `reward_topic` (of
+the simulator's own reward), `await_reward` (lockstep: somebody else judges on `/rfs/reward`; wait for it).
 """
 
 import sys
@@ -24,6 +25,7 @@ from rfs_policy.nodes.run import run
 from rfs_policy.nodes.stamps import nanoseconds, time_message
 from sensor_msgs.msg import JointState
 
+from rfs_msgs.msg import GraspReward
 from rfs_msgs.srv import ResetScene
 from rfs_sim_bridge.grasp_task import GraspTask
 from rfs_sim_bridge.nodes.lockstep import Lockstep
@@ -34,6 +36,7 @@ from rfs_sim_bridge.targets import Targets
 from rfs_sim_bridge.task_config import TaskConfig
 
 _NAME = "rfs bridge"
+_REWARD = "/rfs/reward"
 _ANY_TYPE = ParameterDescriptor(dynamic_typing=True)
 
 
@@ -49,6 +52,13 @@ class BridgeNode(Node):
         name = self.declare_parameter("object", "").value
         seed = int(self.declare_parameter("seed", 0).value)
         images = bool(self.declare_parameter("images", True).value)
+        reward_topic = str(self.declare_parameter("reward_topic", _REWARD).value)
+        await_reward = bool(self.declare_parameter("await_reward", False).value)
+        if await_reward and (sim_time != "lockstep" or reward_topic == _REWARD):
+            raise ValueError(
+                f"await_reward needs sim_time:=lockstep and a reward_topic other than {_REWARD}, on which "
+                "the awaited one comes"
+            )
         threads = 1 if sim_time == "realtime" else 2
         name = _chosen_object(name, seed)
         config = replace(TaskConfig.default(), control_rate=rate)
@@ -58,12 +68,16 @@ class BridgeNode(Node):
         self._told = ""
         self._lock = threading.Lock()
         self._cadence = Cadence(0.0 if sim_time == "lockstep" else Realtime.SLICE)
-        topics = Topics(self, self._task, reliable_camera=sim_time == "lockstep")
-        mode = Lockstep if sim_time == "lockstep" else Realtime
-        self._mode = mode(self._task, topics, self._targets, self._cadence, self._lock, images)
+        topics = Topics(self, self._task, sim_time == "lockstep", reward_topic)
+        parts = (self._task, topics, self._targets, self._cadence, self._lock, images)
+        lockstep = Lockstep(*parts, await_reward) if sim_time == "lockstep" else None
+        self._mode = lockstep or Realtime(*parts)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self.create_subscription(PoseStamped, "/arm/target_pose", self._on_arm, 10)
         self.create_subscription(JointState, "/hand/target_joints", self._on_hand, 10)
+        if lockstep is not None and await_reward:
+            self._lockstep = lockstep
+            self.create_subscription(GraspReward, _REWARD, self._on_reward, 100)
         self.create_service(ResetScene, "/rfs/sim/reset", self._on_reset)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(Lockstep.PATIENCE / 2, self._on_timer, clock=steady)
@@ -91,6 +105,10 @@ class BridgeNode(Node):
             self._targets.take_hand(nanoseconds(message.header.stamp), message.name, message.position)
             self._mode.on_target()
         self._tell()
+
+    def _on_reward(self, message: GraspReward) -> None:
+        with self._lock:
+            self._lockstep.on_reward(nanoseconds(message.header.stamp), message.success)
 
     def _tell(self) -> None:
         """Say why targets are refused, once per change."""

@@ -18,6 +18,9 @@ class Lockstep:
 
     An episode that has ended (success, or its time is over) stands still until the next reset. Methods
     are called with the node's lock held.
+
+    await_reward: somebody else judges; time passes only when the reward for t_k has come as well, and the
+    success that counts is the one that it tells.
     """
 
     PATIENCE = 0.5
@@ -31,11 +34,15 @@ class Lockstep:
         cadence: Cadence,
         lock: threading.Lock,
         images: bool,
+        await_reward: bool,
     ) -> None:
         self._task, self._topics, self._targets = task, topics, targets
         self._cadence, self._images = cadence, images
         self._period = round(task.config.period * 1e9)
         self._stamp = self._start = _EPISODE_GAP
+        self._await_reward = await_reward
+        self._rewarded = 0
+        self._judged_success = False
         self._published = 0.0
 
     def start(self) -> None:
@@ -47,7 +54,10 @@ class Lockstep:
 
     def describe(self) -> str:
         """The state for people."""
-        return "episode ended" if self._ended else f"waiting for the command at {self._stamp * 1e-9:.1f} s"
+        if self._ended:
+            return "episode ended"
+        missing = "reward" if self._await_reward and self._rewarded < self._stamp else "command"
+        return f"waiting for the {missing} at {self._stamp * 1e-9:.1f} s"
 
     def figures(self) -> dict[str, float]:
         """Nothing more to tell: joints move linearly between targets, as where the policies were trained."""
@@ -55,19 +65,34 @@ class Lockstep:
 
     @property
     def _ended(self) -> bool:
-        return bool(self._task.success[0] or self._task.steps[0] >= self._task.config.max_steps)
+        success = self._judged_success if self._await_reward else self._task.success[0]
+        return bool(success or self._task.steps[0] >= self._task.config.max_steps)
 
     def on_reset(self) -> int:
         """A new episode begins; returns its first stamp (ns), the same however long the last one ran."""
         self._start += _EPISODE_GAP + self._task.config.max_steps * self._period
         self._stamp = self._start
+        self._judged_success = False
         self._publish()
         return self._stamp
 
+    def on_reward(self, stamp: int, success: bool) -> None:
+        """The reward of a stamp (ns) came."""
+        if stamp >= self._start:
+            self._rewarded = max(self._rewarded, stamp)
+            self._judged_success |= success
+            self._advance()
+
     def on_target(self) -> None:
-        """Advance if the targets are complete for the newest observation."""
+        """Targets came."""
+        self._advance()
+
+    def _advance(self) -> None:
+        """If the targets are complete for the newest observation, and it was judged."""
         answer = self._targets.command()
         if answer is None or answer[0] != self._stamp or self._ended:
+            return
+        if self._await_reward and self._rewarded < self._stamp:
             return
         began = time.monotonic()
         self._task.apply(answer[1])
@@ -86,6 +111,6 @@ class Lockstep:
         self._topics.publish_joint_states(stamp)
         self._topics.publish_points(stamp)
         if self._images:  # while the policy thinks
-            self._topics.publish_images(stamp, self._task.snapshot())
+            self._topics.publish_images(stamp, self._task.snapshot(), self._task.exposure())
         self._topics.publish_object(stamp)  # may end the episode and its recording, so it comes last
         self._published = time.monotonic()

@@ -10,6 +10,7 @@ from builtin_interfaces.msg import Time
 from rfs_policy.cadence import Cadence
 from rfs_policy.nodes.stamps import time_message
 
+from rfs_sim_bridge.camera_noise import Exposure
 from rfs_sim_bridge.grasp_task import GraspTask
 from rfs_sim_bridge.joint_driver import JointDriver
 from rfs_sim_bridge.nodes.topics import Topics
@@ -50,7 +51,7 @@ class Realtime:
         self._points_due = self._images_due = 0.0
         self._ended = False
         self.failure: Exception | None = None
-        self._to_draw: SimpleQueue[tuple[Time, Snapshot] | None] = SimpleQueue()
+        self._to_draw: SimpleQueue[tuple[Time, Snapshot, Exposure] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="simulation", daemon=True)
         self._artist = threading.Thread(target=self._draw, name="pictures", daemon=True)
 
@@ -135,4 +136,4 @@ class Realtime:
             self._topics.publish_object(stamp)
         if self._images and now >= self._images_due and self._to_draw.empty():  # else drawing is behind
             self._images_due = max(self._images_due + _IMAGES_PERIOD, now)
-            self._to_draw.put((stamp, self._task.snapshot()))
+            self._to_draw.put((stamp, self._task.snapshot(), self._task.exposure()))

@@ -11,7 +11,7 @@ from sensor_msgs.msg import CameraInfo, Image, JointState, PointCloud2
 from rfs_description import kinematics
 from rfs_msgs.msg import GraspReward
 from rfs_sim_bridge import rewards
-from rfs_sim_bridge.camera import take_picture
+from rfs_sim_bridge.camera_noise import Exposure, noisy_picture
 from rfs_sim_bridge.grasp_task import GraspTask
 from rfs_sim_bridge.nodes import messages
 from rfs_sim_bridge.pictures import Camera
@@ -22,9 +22,12 @@ _DEPTH = 100
 
 
 class Topics:
-    """Publishers of a node for environment 0 of a task. Stamps are those of the state they describe."""
+    """Publishers of a node for environment 0 of a task. Stamps are those of the state they describe.
 
-    def __init__(self, node: Node, task: GraspTask, reliable_camera: bool) -> None:
+    reward_topic: where the simulator's own reward goes.
+    """
+
+    def __init__(self, node: Node, task: GraspTask, reliable_camera: bool, reward_topic: str) -> None:
         reliability = ReliabilityPolicy.RELIABLE if reliable_camera else ReliabilityPolicy.BEST_EFFORT
         qos = QoSProfile(depth=_DEPTH, reliability=reliability)
         self._task = task
@@ -38,7 +41,7 @@ class Topics:
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._extrinsics = node.create_publisher(TransformStamped, "/camera/color/extrinsics", latched)
         self._extrinsics.publish(messages.extrinsics(node.get_clock().now().to_msg(), self._camera))
-        self._reward = node.create_publisher(GraspReward, "/rfs/reward", _DEPTH)
+        self._reward = node.create_publisher(GraspReward, reward_topic, _DEPTH)
         self._object_pose = node.create_publisher(PoseStamped, "/sim/object_pose", _DEPTH)
 
     def publish_clock(self, stamp: Time) -> None:
@@ -57,9 +60,9 @@ class Topics:
         """The cropped cloud."""
         self._points.publish(messages.point_cloud(stamp, self._task.clouds()[0]))
 
-    def publish_images(self, stamp: Time, snapshot: Snapshot) -> None:
+    def publish_images(self, stamp: Time, snapshot: Snapshot, exposure: Exposure) -> None:
         """Color, depth and intrinsics. Takes some ms, and needs nothing of the task."""
-        picture = take_picture(snapshot, self._camera)
+        picture = noisy_picture(snapshot, self._camera, exposure)
         self._color.publish(messages.image(stamp, picture.color))
         self._depth.publish(messages.image(stamp, picture.depth))
         self._info.publish(messages.camera_info(stamp, self._camera))
@@ -73,11 +76,16 @@ class Topics:
     def _reward_message(self, stamp: Time, position: np.ndarray) -> GraspReward:
         task = self._task
         palm, _ = kinematics.forward(task.joint_positions[0, :7])
+        terms = task.reward_terms()
         message = GraspReward(
             palm_distance=float(np.linalg.norm(palm - position)),
             lift=float(task.lift[0]),
-            reward=float(rewards.total(task.reward_terms())[0]),
+            reward=float(rewards.total(terms)[0]),
+            term_names=list(terms),
+            terms=[float(value[0]) for value in terms.values()],
+            weights=[rewards.WEIGHTS[name] for name in terms],
             success=bool(task.success[0]),
+            tracking=GraspReward.TRACKING_SEEN,
             confidence=1.0,
             source="simulator",
         )

@@ -10,6 +10,13 @@ from collections.abc import Mapping
 
 from rfs_bringup.arguments import Argument, Value, boolean
 from rfs_bringup.node_spec import NodeSpec, Stack
+from rfs_bringup.reward_stack import (
+    REWARD_ARGUMENTS,
+    bridge_parameters,
+    check_reward,
+    judge,
+    reward_nodes,
+)
 from rfs_bringup.shared_arguments import (
     BAGS,
     OBJECT,
@@ -49,6 +56,7 @@ COLLECT_ARGUMENTS = (
     SEED,
     SIM_TIME,
     RATE,
+    *REWARD_ARGUMENTS,
     boolean("viewer", True, "Show robot, camera, residual and buttons in a browser"),
     Argument("viewer_address", "127.0.0.1", "Address of the viewer; any but loopback asks for a token"),
     Argument("viewer_port", "8090", "Port of the viewer", int, minimum=1),
@@ -70,7 +78,9 @@ def collect_nodes(values: Mapping[str, Value]) -> list[NodeSpec]:
     ]
     if values["sim"] == "mujoco":
         bridge = common | {"object": objects.split(",")[0], "seed": values["seed"]}
+        bridge |= bridge_parameters(values)
         nodes.insert(0, NodeSpec("bridge", "rfs_sim_bridge", "bridge_node", bridge))
+    nodes += reward_nodes(values)
     if values["viewer"]:
         viewer = {name: values[f"viewer_{name}"] for name in ("address", "port", "token")}
         nodes.append(NodeSpec("viewer", "rfs_viewer", "viewer_node", viewer, essential=False))
@@ -103,6 +113,7 @@ def _session(values: Mapping[str, Value]) -> dict[str, Value]:
     return {
         "session": values["session"] or time.strftime("%Y%m%d-%H%M%S"),
         "simulator": values["sim"] == "mujoco",
+        "judge": judge(values),
         "attended": values["device"] != "scripted",
         **_some(values, "operator", "object", "seed", "bags", "episodes", "episode_seconds"),
     }
@@ -110,6 +121,7 @@ def _session(values: Mapping[str, Value]) -> dict[str, Value]:
 
 def _check(values: Mapping[str, Value]) -> None:
     check_shared(values)
+    check_reward(values)
     if values["device"] == "scripted" and values["sim"] != "mujoco":
         raise ValueError("device:=scripted needs sim:=mujoco: it knows where the simulated object is")
     if values["sim"] == "none" and values["sim_time"] == "lockstep":

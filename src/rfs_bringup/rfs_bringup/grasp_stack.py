@@ -6,6 +6,13 @@ from collections.abc import Mapping
 
 from rfs_bringup.arguments import Argument, Value, boolean
 from rfs_bringup.node_spec import NodeSpec, Stack
+from rfs_bringup.reward_stack import (
+    REWARD_ARGUMENTS,
+    bridge_parameters,
+    check_reward,
+    judge,
+    reward_nodes,
+)
 from rfs_bringup.shared_arguments import (
     BAGS,
     OBJECT,
@@ -30,6 +37,7 @@ GRASP_ARGUMENTS = (
     SEED,
     Argument("trials", "0", "Episodes after which the stack stops; 0: until stopped", int, minimum=0),
     RATE,
+    *REWARD_ARGUMENTS,
 )
 
 
@@ -48,18 +56,21 @@ def grasp_nodes(values: Mapping[str, Value]) -> list[NodeSpec]:
     ]
     if values["sim"] == "mujoco":
         first = str(values["object"]).split(",")[0]
-        bridge = common | {"object": first, "seed": values["seed"]}
+        bridge = common | {"object": first, "seed": values["seed"]} | bridge_parameters(values)
         nodes.insert(0, NodeSpec("bridge", "rfs_sim_bridge", "bridge_node", bridge))
+    nodes += reward_nodes(values)
     if values["record"]:
         nodes.append(NodeSpec("recorder", "rfs_teleop", "recorder_node", common | {"bags": values["bags"]}))
     if values["sim"] == "mujoco":  # without a simulator a person resets the scene, engages and ends episodes
         runner = {name: values[name] for name in ("object", "seed", "trials", "record")}
+        runner["judge"] = judge(values)
         nodes.append(NodeSpec("runner", "rfs_teleop", "episode_runner_node", common | runner))
     return nodes
 
 
 def _check(values: Mapping[str, Value]) -> None:
     check_shared(values)
+    check_reward(values)
     if values["sim"] == "none" and values["trials"]:
         raise ValueError("trials:= needs sim:=mujoco: only a simulator resets its scene by itself")
     if values["object"]:

@@ -1,9 +1,15 @@
 """Watches one running episode: whether it succeeded, its time is over, or a node fell silent. No ROS."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-_NODES = {"reward": "bridge", "policy_action": "policy", "executed_action": "executor"}
-_TOPICS = {topic: f"/rfs/{topic}" for topic in _NODES}
+_NODES = {"policy_action": "policy", "executed_action": "executor"}
+_SIMULATOR = "bridge"  # publishes what the others answer
+
+
+def judging_node(judge: str) -> str:
+    """The node that gives rewards: the bridge for `simulator`, else the reward node with its tracker."""
+    return _SIMULATOR if judge == "simulator" else "reward"
 
 
 @dataclass
@@ -21,7 +27,8 @@ class EpisodeWatch:
         patience: wall seconds without progress after which a node is missing.
         now: monotonic time, s.
         lockstep: all three topics stand still when one node is missing.
-        simulator: without one nobody owes a reward, and the executor's stamps tell the time.
+        judge: node that owes a reward for every observation; empty: nobody does, and the executor's stamps
+            tell the time.
     """
 
     def __init__(
@@ -31,15 +38,15 @@ class EpisodeWatch:
         patience: float,
         now: float,
         lockstep: bool,
-        simulator: bool = True,
+        judge: str = _SIMULATOR,
     ) -> None:
         self.start, self.limit, self.patience, self._lockstep = start, limit, patience, lockstep
         self.success = False
-        self._clock = "reward" if simulator else "executed_action"
+        self._clock = "reward" if judge else "executed_action"
+        self._nodes = _NODES | ({"reward": judge} if judge else {})
         self._skipped = 0
         self.paused = False
-        watched = [topic for topic in _NODES if simulator or topic != "reward"]
-        self._progress = {topic: _Progress(start - 1, now) for topic in watched}
+        self._progress = {topic: _Progress(start - 1, now) for topic in self._nodes}
 
     @property
     def seconds(self) -> float:
@@ -79,15 +86,23 @@ class EpisodeWatch:
         silent = {topic: now - progress.at for topic, progress in self._progress.items()}
         if max(silent.values()) < self.patience:
             return ""
-        overdue = (topic for topic, seconds in silent.items() if seconds >= self.patience)
-        topic = self._unanswered() if self._lockstep else next(overdue)
+        overdue = [topic for topic, seconds in silent.items() if seconds >= self.patience]
+        topic = self._unanswered() if self._lockstep else self._fell_silent(overdue)
+        node = self._nodes[topic] if topic else _SIMULATOR
+        topic = topic or "reward"
         return (
-            f"the {_NODES[topic]} node does not answer (nothing new on {_TOPICS[topic]} for "
-            f"{silent[topic]:.0f} s): look for its error above, and start the stack again"
+            f"the {node} node does not answer (nothing new on /rfs/{topic} for {silent[topic]:.0f} s): "
+            "look for its error above, and start the stack again"
         )
 
     def _unanswered(self) -> str:
-        """Where the round of observation, action and command came to a halt."""
-        newest = self._progress["reward"].stamp
-        behind = (topic for topic in self._progress if self._progress[topic].stamp < newest)
-        return next(behind, "reward")
+        """Where the round of observation, action and command came to a halt; empty: at the observation."""
+        newest = max(progress.stamp for progress in self._progress.values())
+        behind = (topic for topic, progress in self._progress.items() if progress.stamp < newest)
+        return next(behind, "")
+
+    def _fell_silent(self, overdue: Sequence[str]) -> str:
+        """The topic whose node is to blame; empty where both who see the scene have nothing to say."""
+        if "reward" in overdue and (self._nodes["reward"] == _SIMULATOR or "policy_action" in overdue):
+            return ""
+        return overdue[0]

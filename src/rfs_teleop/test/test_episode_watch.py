@@ -78,7 +78,7 @@ def test_a_pause_does_not_count_and_nobody_owes_a_message_in_it() -> None:
 
 
 def test_without_a_simulator_the_executor_tells_the_time_and_nobody_owes_a_reward() -> None:
-    episode = EpisodeWatch(START, 8.0, 5.0, 0.0, lockstep=False, simulator=False)
+    episode = EpisodeWatch(START, 8.0, 5.0, 0.0, lockstep=False, judge="")
     for second in range(1, 9):
         episode.take("policy_action", START + second * SECOND, second)
         episode.take("executed_action", START + second * SECOND, second)

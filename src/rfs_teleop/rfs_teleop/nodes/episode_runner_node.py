@@ -7,7 +7,8 @@ was missing or broke down.
 Parameters: `object` (name, or several with commas; empty: the simulator goes round its training objects),
 `seed` (of the first trial), `trials` (0: endless), `sim_time`, `episode_seconds`, `record`, `results` (JSON
 file), `live` (show running trials also where the output is no terminal), `startup_timeout` (s), `patience`
-(s without progress after which a node counts as missing).
+(s without progress after which a node counts as missing), `judge` ("simulator", or the reward node's
+tracker).
 """
 
 import sys
@@ -24,7 +25,7 @@ from rfs_policy.nodes.stamps import nanoseconds
 
 from rfs_msgs.msg import ExecutedAction, GraspReward, PolicyAction
 from rfs_teleop.episode_conduct import EpisodeConduct, ServiceError
-from rfs_teleop.episode_watch import EpisodeWatch
+from rfs_teleop.episode_watch import EpisodeWatch, judging_node
 from rfs_teleop.nodes.episode_services import EpisodeServices
 from rfs_teleop.trials import Results, Trial, TrialResult, plan, result_line
 
@@ -51,6 +52,7 @@ class EpisodeRunner(Node):
         record = bool(self.declare_parameter("record", True).value)
         self._startup = float(self.declare_parameter("startup_timeout", 60.0, _ANY_TYPE).value)
         self._patience = float(self.declare_parameter("patience", 5.0, _ANY_TYPE).value)
+        self._judge = judging_node(str(self.declare_parameter("judge", "simulator").value))
         live = bool(self.declare_parameter("live", False).value)
         self._live = live or sys.stdout.isatty()
         results = str(self.declare_parameter("results", "").value)
@@ -58,7 +60,9 @@ class EpisodeRunner(Node):
         self._run_id = time.strftime("%Y%m%d-%H%M%S")
         self._watch: EpisodeWatch | None = None
         self._shown = 0.0
-        self._remote = EpisodeServices(self, executor, self._patience, self._spin, record=record)
+        self._remote = EpisodeServices(
+            self, executor, self._patience, self._spin, record=record, judge=self._judge
+        )
         self._conduct = EpisodeConduct(self._remote, record=record)
         self.create_subscription(GraspReward, "/rfs/reward", self._on_reward, 10)
         self.create_subscription(PolicyAction, "/rfs/policy_action", self._on_policy, 10)
@@ -121,7 +125,9 @@ class EpisodeRunner(Node):
         scene = self._conduct.prepare(
             row.object, row.seed, lambda name: f"{self._run_id}-{row.number:03d}-{name}"
         )
-        self._watch = EpisodeWatch(scene.stamp, self._limit, self._patience, time.monotonic(), self._lockstep)
+        self._watch = EpisodeWatch(
+            scene.stamp, self._limit, self._patience, time.monotonic(), self._lockstep, self._judge
+        )
         self._conduct.engage()
         return scene.object
 

@@ -10,7 +10,7 @@ from rfs_policy.nodes.stamps import nanoseconds
 from std_srvs.srv import SetBool
 
 from rfs_msgs.msg import EpisodeStatus
-from rfs_msgs.srv import EndEpisode, ResetPolicy, ResetScene, StartEpisode
+from rfs_msgs.srv import EndEpisode, ResetPolicy, ResetReward, ResetScene, StartEpisode
 from rfs_teleop.episode_conduct import Counts, Scene
 from rfs_teleop.nodes.services import Services
 
@@ -26,6 +26,7 @@ class EpisodeServices:
 
     Args:
         simulator, record, operator: whether there is a bridge, a recorder, and an operator at the executor.
+        judge: node that gives rewards; another than the bridge is told when the scene changes.
         patience: how long to ask for engagement, s.
         between: what to do between two attempts; it may raise ServiceError to give up.
     """
@@ -39,12 +40,16 @@ class EpisodeServices:
         simulator: bool = True,
         record: bool = True,
         operator: bool = False,
+        judge: str = "bridge",
     ) -> None:
         self._node, self._patience, self._between = node, patience, between
         self.operator_name = self.session = ""
         self.remote = Services(node, executor)
         if simulator:
             self.remote.add(ResetScene, "/rfs/sim/reset", "bridge")
+        self._tell_judge = simulator and judge != "bridge"
+        if self._tell_judge:
+            self.remote.add(ResetReward, "/rfs/reward/reset", judge)
         self.remote.add(ResetPolicy, "/rfs/policy/reset", "policy")
         for name in ("engage", "pause", "stop") if operator else ("engage",):
             self.remote.add(SetBool, f"/rfs/{name}", "executor")
@@ -76,8 +81,10 @@ class EpisodeServices:
         self.remote.send("/rfs/stop", SetBool.Request(data=True))
 
     def reset_scene(self, seed: int, name: str) -> Scene:
-        """Set up a new scene."""
+        """Set up a new scene, and have it judged anew."""
         scene = self._call("/rfs/sim/reset", ResetScene.Request(seed=seed, object=name))
+        if self._tell_judge:
+            self._call("/rfs/reward/reset", ResetReward.Request(stamp=scene.stamp))
         return Scene(scene.object, nanoseconds(scene.stamp))
 
     def new_scene(self) -> Scene:

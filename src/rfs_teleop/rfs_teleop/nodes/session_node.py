@@ -7,8 +7,9 @@ A session that exists is continued. It ends the process: exit code 0 when all ep
 was missing or, with nobody there, broke down.
 
 Parameters: `session` (name; also of the folder below `bags`), `bags`, `operator`, `object` (name, or several
-with commas), `episodes` (0: no end), `episode_seconds`, `seed`, `simulator`, `attended`, `sim_time`,
-`startup_timeout` (s), `patience` (s without progress after which a node counts as missing).
+with commas), `episodes` (0: no end), `episode_seconds`, `seed`, `simulator`, `judge` ("simulator", or the
+reward node's tracker), `attended`, `sim_time`, `startup_timeout` (s), `patience` (s without progress after
+which a node counts as missing).
 """
 
 import os
@@ -51,7 +52,13 @@ class SessionNode(Node):
         self._executor = executor
         given = self._given = SessionParameters.read(self)
         self._remote = EpisodeServices(
-            self, executor, given.patience, self._between_attempts, given.plan.simulator, operator=True
+            self,
+            executor,
+            given.patience,
+            self._between_attempts,
+            given.plan.simulator,
+            operator=True,
+            judge=given.judge,
         )
         self._remote.operator_name, self._remote.session = given.operator, given.name
         self.diary = SessionDiary(given.bags / given.name, given.plan.episodes)
@@ -190,7 +197,7 @@ class SessionNode(Node):
             self._given.patience,
             time.monotonic(),
             self._given.lockstep,
-            self.session.plan.simulator,
+            self._given.judge,
         )
 
     def _ended(self, outcome: str, bag: str, ending: Ending) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
 
+from rfs_teleop.episode_watch import judging_node
 from rfs_teleop.session_plan import SessionPlan
 
 _ANY_TYPE = ParameterDescriptor(dynamic_typing=True)
@@ -14,12 +15,14 @@ _ANY_TYPE = ParameterDescriptor(dynamic_typing=True)
 
 @dataclass(frozen=True)
 class SessionParameters:
-    """What `session_node` describes. name: of the session; limit, startup, patience in s."""
+    """What `session_node` describes. name: of the session; limit, startup, patience in s. judge: the
+    node that gives rewards, empty where a person judges."""
 
     name: str
     operator: str
     bags: Path
     plan: SessionPlan
+    judge: str
     lockstep: bool
     limit: float
     startup: float
@@ -41,6 +44,7 @@ class SessionParameters:
             operator=text["operator"],
             bags=Path(_text(node, "bags") or "runs/bags").expanduser().resolve(),
             plan=plan,
+            judge=judging_node(_text(node, "judge", "simulator")) if plan.simulator else "",
             lockstep=node.declare_parameter("sim_time", "realtime").value == "lockstep",
             limit=float(node.declare_parameter("episode_seconds", 8.0, _ANY_TYPE).value),
             startup=float(node.declare_parameter("startup_timeout", 60.0, _ANY_TYPE).value),
@@ -48,5 +52,5 @@ class SessionParameters:
         )
 
 
-def _text(node: Node, name: str) -> str:
-    return str(node.declare_parameter(name, "").value)
+def _text(node: Node, name: str, default: str = "") -> str:
+    return str(node.declare_parameter(name, default).value)

@@ -25,7 +25,9 @@ def test_defaults_start_every_node() -> None:
 
 def test_arguments_choose_the_nodes() -> None:
     assert "bridge" not in nodes_for("sim:=none")
-    assert list(nodes_for("sim:=none", "robot:=hardware")) == ["policy", "executor", "recorder"]
+    assert list(nodes_for("sim:=none", "robot:=hardware")) == ["policy", "executor", "reward", "recorder"]
+    assert not nodes_for("sim:=none")["reward"].essential
+    assert nodes_for("sim:=none")["reward"].parameters["tracker"] == "rgbd"
     assert "recorder" not in nodes_for("record:=false")
 
 
@@ -44,9 +46,23 @@ def test_a_session_has_an_operator_and_a_viewer_that_may_die() -> None:
     assert session_for("device:=scripted")["session"].parameters["attended"] is False
 
 
+def test_a_reward_from_vision_brings_its_node_and_the_simulators_steps_aside() -> None:
+    for nodes_of in (nodes_for, session_for):
+        nodes = nodes_of("reward:=sam2", "reward_weights:=w", "sim_time:=lockstep")
+        assert nodes["reward"].parameters["tracker"] == "sam2"
+        assert nodes["reward"].parameters["weights"] == "w"
+        assert nodes["reward"].essential
+        assert nodes["bridge"].parameters["reward_topic"] == "/sim/reward"
+        assert nodes["bridge"].parameters["await_reward"] is True
+        assert nodes_of("reward:=rgbd")["bridge"].parameters["await_reward"] is False
+    assert nodes_for("reward:=rgbd")["runner"].parameters["judge"] == "rgbd"
+    assert session_for("reward:=rgbd")["session"].parameters["judge"] == "rgbd"
+    assert nodes_for()["runner"].parameters["judge"] == "simulator"
+
+
 def test_on_hardware_nothing_is_simulated() -> None:
     nodes = session_for("sim:=none", "robot:=hardware", "viewer:=false", "object:=my own cup")
-    assert list(nodes) == ["policy", "executor", "correction", "recorder", "session"]
+    assert list(nodes) == ["policy", "executor", "correction", "recorder", "session", "reward"]
     assert nodes["session"].parameters["simulator"] is False
 
 
@@ -105,6 +121,11 @@ def test_values_reach_the_nodes_in_their_kind() -> None:
         ("object:=teapot", "known objects: "),
         ("trials:=3 sim:=none", "trials:= needs sim:=mujoco"),
         ("policy:=/no/such/file", "there is no such checkpoint"),
+        ("reward:=eyes", "simulator, rgbd, sam2"),
+        ("reward:=simulator sim:=none", "reward:=simulator needs sim:=mujoco"),
+        ("reward_weights:=x reward:=rgbd", "reward_weights:= needs reward:=sam2"),
+        ("reward_config:=x", "reward_config:= needs reward:=rgbd"),
+        ("reward_config:=/no/such reward:=rgbd", "there is no such file"),
     ],
 )
 def test_a_bad_value_is_named(typed: str, says: str) -> None:

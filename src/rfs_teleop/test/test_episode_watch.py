@@ -3,14 +3,14 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rfs_teleop.episode_watch import EpisodeWatch
+from rfs_teleop.episode_watch import EpisodeWatch, judging_node
 
 SECOND = 1_000_000_000
 START = 20 * SECOND
 
 
-def watch(lockstep: bool = True) -> EpisodeWatch:
-    return EpisodeWatch(START, limit=8.0, patience=5.0, now=0.0, lockstep=lockstep)
+def watch(lockstep: bool = True, judge: str = "bridge") -> EpisodeWatch:
+    return EpisodeWatch(START, limit=8.0, patience=5.0, now=0.0, lockstep=lockstep, judge=judge)
 
 
 def test_success_ends_an_episode() -> None:
@@ -62,6 +62,26 @@ def test_in_realtime_the_silent_node_is_named(silent: str, missing: str) -> None
     for topic in {"reward", "policy_action", "executed_action"} - {silent}:
         episode.take(topic, START + SECOND, 5.0)
     assert f"the {missing} node" in episode.problem(5.5)
+
+
+@pytest.mark.parametrize("lockstep", [True, False])
+@pytest.mark.parametrize(
+    ("silent", "missing"),
+    [
+        ({"reward"}, "reward"),
+        ({"policy_action"}, "policy"),
+        ({"executed_action"}, "executor"),
+        ({"reward", "policy_action", "executed_action"}, "bridge"),
+    ],
+)
+def test_with_a_tracker_its_node_owes_the_reward(silent: set[str], missing: str, lockstep: bool) -> None:
+    """And all together are blind where nobody shows them anything."""
+    episode = watch(lockstep, judging_node("rgbd"))
+    for topic in ("reward", "policy_action", "executed_action"):
+        episode.take(topic, START + SECOND, 1.0)
+    for topic in {"reward", "policy_action", "executed_action"} - silent:
+        episode.take(topic, START + 2 * SECOND, 5.0)
+    assert f"the {missing} node does not answer" in episode.problem(6.5)
 
 
 def test_a_pause_does_not_count_and_nobody_owes_a_message_in_it() -> None:

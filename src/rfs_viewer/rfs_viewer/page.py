@@ -74,6 +74,7 @@ class Page:
             self._image = gui.add_image(np.full((120, 160, 3), 40, np.uint8), jpeg_quality=80)
             self._mark = gui.add_button("Show the object to the tracker", icon=viser.Icon.CLICK)
             self._mark.on_click(lambda _: self._on_mark())
+            self._sight = gui.add_html(panel.sight(None, None, 0.0))
             self._residual = gui.add_html(panel.residual([], self._bounds))
             self._reward = self._add_plot("Reward", "#f0a30a")
             self._period = self._add_plot("Time between ticks, ms", "#3fb950", range=(0.0, 250.0))
@@ -144,6 +145,7 @@ class Page:
         self._session.content = panel.session(view.session, view.notice, view.silent)
         self._buttons[Command.PAUSE].label = "Resume" if self._paused() else "Pause"
         self._buttons[Command.RELEASE].disabled = not self._stopped()
+        self._sight.content = panel.sight(view.sight, view.tracker, now)
         residual = [] if view.tick is None else view.tick.residual.tolist()
         self._residual.content = panel.residual(residual, self._bounds)
         shown = (view.picture, view.mask, view.prompt)

@@ -7,7 +7,7 @@ from rfs_control.executor import State
 from rfs_control.residual_bounds import ResidualBounds
 
 from rfs_viewer import wording
-from rfs_viewer.view import Notice, Session, Tick
+from rfs_viewer.view import Notice, Session, Sight, Tick, TrackerReport
 
 _COLORS = {
     State.HOLDING: "#8a6100",
@@ -88,6 +88,16 @@ def session(status: Session | None, notice: Notice | None, silent: Sequence[str]
         lines.append(f'<div class="{kind}">{escape(notice.text)}</div>')
     if silent:
         lines.append(f'<div class="rfs-message">Old, not heard lately: {escape(", ".join(silent))}.</div>')
+    return f'<div class="rfs">{"".join(lines)}</div>'
+
+
+def sight(seen: Sight | None, tracker: TrackerReport | None, now: float) -> str:
+    """How the object is known at monotonic time `now` (s), or why not, and the answer to the last click."""
+    lines = [f"<div>{escape(wording.sight(seen, now))}</div>"]
+    if tracker is not None and tracker.problem:
+        lines.append(f'<div class="rfs-message">{escape(tracker.problem)}</div>')
+    if tracker is not None and tracker.answer:
+        lines.append(f'<div class="rfs-dim">To the last prompt: {escape(tracker.answer)}</div>')
     return f'<div class="rfs">{"".join(lines)}</div>'
 
 

@@ -77,8 +77,11 @@ class Scene:
             self._draw_cloud(view.points)
         if view.tick is not None and np.isfinite(view.tick.position).all():
             _place(self._target, view.tick.position, view.tick.wxyz)
-        if view.centroid is not None:
-            _place(self._object, view.centroid, np.array([1.0, 0.0, 0.0, 0.0]))
+        centroid = None if view.sight is None else view.sight.centroid
+        if centroid is not None:
+            _place(self._object, centroid, np.array([1.0, 0.0, 0.0, 0.0]))
+        elif self._object.visible:
+            self._object.visible = False
         if view.camera is not None and view.picture is not None:
             self._draw_camera(view.camera, view.picture)
 

@@ -25,6 +25,39 @@ class SessionState(IntEnum):
     FINISHED = 5
 
 
+class Tracking(IntEnum):
+    """TRACKING_* of `rfs_msgs/GraspReward`."""
+
+    SEEN = 0
+    HELD = 1
+    WITH_PALM = 2
+    LOST = 3
+    NONE = 4
+
+
+@dataclass(frozen=True)
+class Sight:
+    """How well the object is known. `centroid`: (3,) m, None where it is not; `age`: s since it was last
+    seen; `source`: simulator, or the name of the tracker; `heard`: monotonic time, s."""
+
+    tracking: Tracking
+    centroid: Array | None
+    confidence: float
+    age: float
+    source: str
+    heard: float
+
+
+@dataclass(frozen=True)
+class TrackerReport:
+    """What the reward node tells of itself: why the object is not known, and what it said to the last prompt,
+    of `prompts` in all."""
+
+    problem: str
+    answer: str
+    prompts: int
+
+
 @dataclass(frozen=True)
 class Tick:
     """What the executor said last. `residual`: (22,) of the operator, m and rad, or empty. Target pose:
@@ -78,8 +111,8 @@ class View:
     """Everything at one time; None where nothing was heard yet.
 
     `joints`: (23,) rad, order of JOINTS. `points`: (n, 3) m. `picture`: (h, w, 3) uint8.
-    `mask`: (h, w) uint8, the tracker's. `prompt`: pixel (x, y) that was clicked, until a
-    mask answers it. `centroid`: (3,) m, the object's. `silent`: what is drawn and was not heard lately.
+    `mask`: (h, w) uint8, the tracker's. `prompt`: pixel (x, y) that was clicked, until the reward node
+    answers. `silent`: what is drawn and was not heard lately.
     """
 
     joints: Array | None = None
@@ -90,7 +123,8 @@ class View:
     intrinsics: Array | None = None
     camera_position: Array | None = None
     camera_wxyz: Array | None = None
-    centroid: Array | None = None
+    sight: Sight | None = None
+    tracker: TrackerReport | None = None
     tick: Tick | None = None
     session: Session | None = None
     notice: Notice | None = None
@@ -108,6 +142,12 @@ class View:
         last = self.tick
         if last is None or last.state != state or now - last.heard > _ACTS_WITHIN:
             self.tick = Tick(state, reason, now)
+
+    def report(self, tracker: TrackerReport) -> None:
+        """The reward node told of itself."""
+        if self.tracker is None or tracker.prompts != self.tracker.prompts:
+            self.prompt = None
+        self.tracker = tracker
 
     @property
     def camera(self) -> CameraModel | None:

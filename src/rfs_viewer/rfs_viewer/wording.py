@@ -3,7 +3,7 @@
 from rfs_control.executor import State
 from rfs_control.limits import Limit
 
-from rfs_viewer.view import Session, SessionState, Tick
+from rfs_viewer.view import Session, SessionState, Sight, Tick, Tracking
 
 _SILENT_AFTER, _IDLE_SILENT_AFTER = 1.5, 3.0
 """s without a word from the executor, moving or not, after which its last state is not shown any more."""
@@ -24,6 +24,13 @@ _EXPLANATIONS = {
     State.CORRECTING: "The robot follows the policy and your correction.",
     State.PAUSED: "Paused. Resume to go on.",
     State.STOPPED: "The stop is latched. Release it to go on.",
+}
+_TRACKING = {
+    Tracking.SEEN: "seen",
+    Tracking.HELD: "held where it was last seen",
+    Tracking.WITH_PALM: "moves with the palm",
+    Tracking.LOST: "lost: click it in the picture",
+    Tracking.NONE: "not known: click it in the picture",
 }
 _SESSION_STATES = {
     SessionState.WAITING: "waiting for you",
@@ -61,6 +68,18 @@ def explanation(tick: Tick | None, now: float) -> str:
 def limits_in_words(limits: Limit) -> list[str]:
     """A phrase for each limit that acted."""
     return [words for limit, words in _LIMITS.items() if limits & limit]
+
+
+def sight(seen: Sight | None, now: float) -> str:
+    """How the object is known, at monotonic time `now` (s)."""
+    if seen is None or now - seen.heard > _SILENT_AFTER:
+        return "Nobody tells where the object is."
+    if seen.source == "simulator":
+        return "The simulator tells where the object is."
+    words = _TRACKING[seen.tracking]
+    if seen.tracking in (Tracking.HELD, Tracking.WITH_PALM):
+        words += f" (hidden for {seen.age:.1f} s)"
+    return f"Object: {words} · {seen.source}, confidence {seen.confidence:.2f}"
 
 
 def progress(session: Session) -> str:

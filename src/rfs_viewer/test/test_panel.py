@@ -8,7 +8,16 @@ from rfs_control.executor import State
 from rfs_control.limits import Limit
 from rfs_control.residual_bounds import ResidualBounds
 from rfs_viewer.traces import SPAN, Trace, Traces
-from rfs_viewer.view import Notice, Session, SessionState, Tick, View
+from rfs_viewer.view import (
+    Notice,
+    Session,
+    SessionState,
+    Sight,
+    Tick,
+    TrackerReport,
+    Tracking,
+    View,
+)
 
 from rfs_viewer import panel, wording
 
@@ -61,7 +70,12 @@ def test_an_executor_that_fell_silent_is_not_shown_as_if_it_ran() -> None:
 def test_text_of_messages_is_escaped() -> None:
     evil = "<img src=x onerror=alert(1)>"
     status = session(name=evil, operator=evil, object=evil, last=evil, message=evil)
-    for html in (panel.banner(tick(reason=evil), 10.0, 0), panel.session(status, Notice(evil, refused=True))):
+    seen = Sight(Tracking.SEEN, None, 1.0, 0.0, evil, 10.0)
+    for html in (
+        panel.banner(tick(reason=evil), 10.0, 0),
+        panel.session(status, Notice(evil, refused=True)),
+        panel.sight(seen, TrackerReport(evil, evil, 1), 10.0),
+    ):
         assert "<img" not in html
         assert "&lt;img" in html
 
@@ -80,6 +94,35 @@ def test_session_in_words() -> None:
     assert "Episode 3 ·" in panel.session(session(planned=0), None)
     assert "No session" in panel.session(None, None)
     assert "point cloud" in panel.session(None, None, ("joint states", "point cloud"))
+
+
+@pytest.mark.parametrize(
+    ("tracking", "says"),
+    [
+        (Tracking.SEEN, "seen"),
+        (Tracking.HELD, "hidden for 1.2 s"),
+        (Tracking.WITH_PALM, "moves with the palm"),
+        (Tracking.LOST, "lost: click it in the picture"),
+        (Tracking.NONE, "not known: click it in the picture"),
+    ],
+)
+def test_how_the_object_is_known(tracking: Tracking, says: str) -> None:
+    seen = Sight(tracking, None, 0.5, 1.2, "rgbd", 10.0)
+    assert says in wording.sight(seen, 10.1)
+    assert "Nobody tells" in wording.sight(seen, 13.0)
+    html = panel.sight(seen, TrackerReport("two things look alike", "nothing there", 1), 10.1)
+    assert "two things look alike" in html
+    assert "To the last prompt: nothing there" in html
+
+
+def test_a_click_is_marked_until_it_is_answered() -> None:
+    view = View()
+    view.report(TrackerReport("", "", 0))
+    view.prompt = (3.0, 4.0)
+    view.report(TrackerReport("", "", 0))
+    assert view.prompt == (3.0, 4.0)
+    view.report(TrackerReport("", "taken", 1))
+    assert view.prompt is None
 
 
 @given(st.lists(st.floats(-1, 1, width=32), min_size=22, max_size=22))

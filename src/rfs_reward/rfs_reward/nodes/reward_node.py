@@ -11,6 +11,7 @@ Parameters: `sim_time` ("realtime" or "lockstep"), `tracker` ("rgbd" or "sam2"),
 `device` (of the tracker), `threads` (of its libraries), `nice` (how much the process gives way).
 """
 
+import re
 import sys
 import threading
 import time
@@ -45,6 +46,7 @@ _NAME = "rfs reward"
 _MAX_AGE = 0.25  # s; of joint states in realtime
 _SCENE_GAP = 5_000_000_000  # ns; in lockstep the stamps of two scenes are farther apart
 _PATIENCE = 10.0  # s that a service waits for the tracker
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
@@ -65,6 +67,7 @@ class RewardNode(Node):
         judge = Judge(tracker, config)
         self._worker = RewardWorker(judge, RobotView(), self._calibration, self._publish, gap)
         self._told = self._answer = ""
+        self._prompts = 0
         self._episode = ""
         self._failure: Exception | None = None
         self._cadences = {topic: Cadence(0.0) for topic in ("color", "depth", "joint_states")}
@@ -172,7 +175,7 @@ class RewardNode(Node):
         return PromptTracker.Response(message=text)
 
     def _note_answer(self, judgement: Judgement | None, problem: str) -> None:
-        self._answer = problem or "taken"
+        self._prompts, self._answer = self._prompts + 1, problem or "taken"
         say = self.get_logger().info if judgement is not None else self.get_logger().warning
         say(f"prompt: {self._answer}")
         self._diagnose()
@@ -207,8 +210,9 @@ class RewardNode(Node):
 
     def _diagnose(self) -> None:
         problem, now = self._problem(), time.monotonic()
-        if problem != self._told:
-            self._told = problem
+        cause = _NUMBER.sub("#", problem)
+        if cause != self._told:
+            self._told = cause
             if problem:
                 self.get_logger().warning(problem)
             else:
@@ -224,7 +228,8 @@ class RewardNode(Node):
         self._diagnostics.publish(to_message(self.get_clock().now().to_msg(), statuses))
 
     def _figures(self) -> dict[str, object]:
-        figures: dict[str, object] = {"tracker": self._source, "prompt": self._answer}
+        figures: dict[str, object] = {"tracker": self._source}
+        figures |= {"prompts": self._prompts, "answer": self._answer}
         last = self._worker.last
         if last is not None:
             judgement = last.judgement

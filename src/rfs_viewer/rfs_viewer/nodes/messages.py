@@ -6,14 +6,15 @@ from geometry_msgs.msg import Point, PointStamped, Quaternion, Vector3
 from numpy.typing import NDArray
 from rfs_control.executor import State
 from rfs_control.limits import Limit
+from rfs_description.robot import BASE_FRAME
 from rfs_policy.layout import DELTA_POSE
 from sensor_msgs.msg import Image
 
-from rfs_msgs.msg import ExecutedAction, SessionStatus
+from rfs_msgs.msg import ExecutedAction, GraspReward, SessionStatus
 from rfs_viewer.picture import pixels
-from rfs_viewer.view import Array, Session, SessionState, Tick
+from rfs_viewer.view import Array, Session, SessionState, Sight, Tick, TrackerReport, Tracking
 
-_EXECUTOR = "rfs executor"
+_EXECUTOR, _REWARD = "rfs executor", "rfs reward"
 CAMERA_FRAME = "camera_color_optical_frame"
 
 
@@ -42,6 +43,36 @@ def executor_state(message: DiagnosticArray) -> tuple[State, str] | None:
         state = {pair.key: pair.value for pair in status.values}.get("state", "")
         if status.name == _EXECUTOR and state.upper() in State.__members__:
             return State[state.upper()], status.message
+    return None
+
+
+def sight(message: GraspReward, now: float) -> Sight:
+    """How the object is known, heard at monotonic time `now` (s).
+
+    Raises:
+        ValueError: a state that is not known, or a centroid in another frame.
+    """
+    if message.header.frame_id != BASE_FRAME:
+        raise ValueError(f"centroid in frame '{message.header.frame_id}'")
+    centroid = vector(message.centroid)
+    return Sight(
+        tracking=Tracking(message.tracking),
+        centroid=centroid if np.isfinite(centroid).all() else None,
+        confidence=message.confidence,
+        age=message.age,
+        source=message.source,
+        heard=now,
+    )
+
+
+def tracker_report(message: DiagnosticArray) -> TrackerReport | None:
+    """What the reward node's diagnostics tell; None in those of other nodes."""
+    for status in message.status:
+        if status.name == _REWARD:
+            values = {pair.key: pair.value for pair in status.values}
+            prompts = values.get("prompts", "")
+            problem = "" if status.level == b"\0" else status.message
+            return TrackerReport(problem, values.get("answer", ""), int(prompts) if prompts.isdigit() else 0)
     return None
 
 

@@ -138,14 +138,17 @@ class ViewerNode(Node):
             self._view.hear(messages.tick(message, time.monotonic()))
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        state = messages.executor_state(message)
+        state, tracker = messages.executor_state(message), messages.tracker_report(message)
         if state is not None:
             self._view.hear_of(*state, time.monotonic())
+        if tracker is not None:
+            self._view.report(tracker)
 
     def _on_reward(self, message: GraspReward) -> None:
-        self._view.traces.reward.add(time.monotonic(), message.reward)
-        if message.header.frame_id == BASE_FRAME:
-            self._view.centroid = messages.vector(message.centroid)
+        now = time.monotonic()
+        self._view.traces.reward.add(now, message.reward)
+        with suppress(ValueError):
+            self._view.sight = messages.sight(message, now)
 
     def _on_session(self, message: SessionStatus) -> None:
         with suppress(ValueError):
@@ -191,7 +194,6 @@ class ViewerNode(Node):
 
     def _take_mask(self, message: Image) -> None:
         self._view.mask = messages.image_pixels(message)[..., 0]
-        self._view.prompt = None
 
     def _take_intrinsics(self, message: CameraInfo) -> None:
         if message.k[0] > 0:

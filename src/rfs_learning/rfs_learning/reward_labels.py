@@ -62,10 +62,12 @@ class RewardLabels:
 
     stamp (n,) ns. centroid, palm (n, 3) m, base frame. palm_distance, lift (n,) m. terms, weights: (n,) by
     term. success (n,) bool. tracking (n,) uint8. confidence (n,) 0 to 1. age (n,) s. mask_pixels (n,), 0
-    where no picture was looked at. problem: text by frame. run: tracker and configuration, only JSON's types.
+    where no picture was looked at. problem: text by frame. outcome: what the bag says of its episode. run:
+    tracker and configuration, only JSON's types.
     """
 
     bag: BagIdentity
+    outcome: str
     run: Mapping[str, Any]
     stamp: NDArray[np.int64]
     centroid: NDArray[np.float64]
@@ -89,7 +91,7 @@ class RewardLabels:
     @property
     def seconds(self) -> NDArray[np.float64]:
         """(n,) s since the first frame."""
-        return (self.stamp - self.stamp[:1]) * 1e-9
+        return ((self.stamp - self.stamp[:1]) * 1e-9).astype(np.float64)
 
     def write(self, path: Path) -> None:
         """Write the file, complete or not at all."""
@@ -100,7 +102,8 @@ class RewardLabels:
         for kind, parts in (("term", self.terms), ("weight", self.weights)):
             columns |= {f"{kind}.{name}": pa.array(values) for name, values in parts.items()}
         columns["problem"] = pa.array(self.problem, pa.string())
-        about = {"format": FORMAT, "bag": vars(self.bag), "run": self.run, "versions": self.versions}
+        names = {"bag": vars(self.bag), "outcome": self.outcome}
+        about = {"format": FORMAT, **names, "run": self.run, "versions": self.versions}
         table = pa.table(columns).replace_schema_metadata({_KEY: json.dumps(about, sort_keys=True)})
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.tmp")
@@ -139,6 +142,7 @@ class RewardLabels:
         )
         return cls(
             bag=BagIdentity(**about["bag"]),
+            outcome=about["outcome"],
             run=about["run"],
             versions=about["versions"],
             stamp=table["stamp"].to_numpy(),

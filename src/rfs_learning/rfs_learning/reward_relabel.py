@@ -10,8 +10,10 @@ from rfs_reward.frame import Frame
 from rfs_reward.judge import Judge, Judgement
 from rfs_reward.reward_config import RewardConfig
 from rfs_reward.success import HeldLift
+from rfs_reward.tracker import PromptError
 from rfs_teleop.bag_index import IndexedBag
 
+from rfs_learning.reward_frames import RecordedFrame
 from rfs_learning.reward_labels import BagIdentity, RewardLabels
 from rfs_learning.reward_run import versions
 from rfs_reward import grasp_reward
@@ -36,10 +38,8 @@ class LabelRows:
         self.terms.append(judgement.terms)
         self.weights.append(judgement.weights)
 
-    def labels(self, bag: BagIdentity, run: Mapping[str, Any]) -> RewardLabels:
-        """All of it. ValueError when there is nothing."""
-        if not self.rows:
-            raise ValueError("no frame of it could be judged")
+    def labels(self, bag: IndexedBag, run: Mapping[str, Any]) -> RewardLabels:
+        """All of it; there must be some."""
         kinds = {"stamp": np.int64, "success": bool, "tracking": np.uint8, "mask_pixels": np.int32}
         columns = {
             name: np.array([row[name] for row in self.rows], kinds.get(name, np.float64))
@@ -52,21 +52,38 @@ class LabelRows:
         ]
         problems = tuple(row["problem"] for row in self.rows)
         return RewardLabels(
-            bag, run, terms=parts[0], weights=parts[1], problem=problems, versions=versions(), **columns
+            bag=BagIdentity.of(bag),
+            outcome=bag.contract.get("outcome", "") or "unknown",
+            run=run,
+            terms=parts[0],
+            weights=parts[1],
+            problem=problems,
+            versions=versions(),
+            **columns,
         )
 
 
 def judge_frames(
-    judge: Judge, frames: Iterable[Frame], on_frame: Callable[[Frame, Judgement], None] = lambda f, j: None
+    judge: Judge, frames: Iterable[RecordedFrame], on_frame: Callable[[Frame, Judgement], None]
 ) -> LabelRows:
     """Judge an episode from its beginning; `on_frame` sees each frame and what came of it."""
     judge.reset()
     rows = LabelRows()
-    for frame in frames:
-        judgement = judge.observe(frame)
+    for recorded in frames:
+        judgement = _judgement(judge, recorded)
         rows.add(judgement)
-        on_frame(frame, judgement)
+        on_frame(recorded.frame, judgement)
     return rows
+
+
+def _judgement(judge: Judge, recorded: RecordedFrame) -> Judgement:
+    """A prompt that names no object changes nothing, as live."""
+    if recorded.prompt is not None:
+        try:
+            return judge.prompt(recorded.frame, points=[recorded.prompt])
+        except PromptError:
+            pass
+    return judge.observe(recorded.frame)
 
 
 def reweigh(bag: IndexedBag, config: RewardConfig) -> LabelRows:

@@ -1,0 +1,114 @@
+"""The frames of a recorded episode, rebuilt from its pictures, depth, calibration and joint states.
+
+Messages go through the live node's own matching, in the order in which they were recorded. So do prompts of
+the operator, where they were recorded: each counts for the next frame.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rfs_description.joint_states import JointStates
+from rfs_reward.calibration import Calibration
+from rfs_reward.frame import Frame
+from rfs_reward.frame_match import FrameMatcher, Match
+from rfs_reward.measurements import RobotMask, make_frame, read_color, read_depth
+from rfs_teleop.bag_index import IndexedBag, RawMessage
+
+COLOR, DEPTH = "/camera/color/image_raw", "/camera/depth/image_rect"
+INFO, EXTRINSICS = "/camera/color/camera_info", "/camera/color/extrinsics"
+JOINT_STATES, PROMPT = "/joint_states", "/rfs/reward/prompt"
+_TYPES = {
+    COLOR: "sensor_msgs/msg/Image",
+    DEPTH: "sensor_msgs/msg/Image",
+    INFO: "sensor_msgs/msg/CameraInfo",
+    EXTRINSICS: "geometry_msgs/msg/TransformStamped",
+    JOINT_STATES: "sensor_msgs/msg/JointState",
+}
+_MAX_AGE = 0.25  # s; of joint states in realtime, as in the live node
+
+
+@dataclass(frozen=True, eq=False)
+class RecordedFrame:
+    """A frame, and the pixel (x, y) at which the operator said before it that the object is, if any."""
+
+    frame: Frame
+    prompt: tuple[float, float] | None = None
+
+
+class RecordedFrames:
+    """Iterates over the frames of a bag, one in memory at a time.
+
+    `skipped` counts, by reason, pictures that gave no frame.
+
+    Raises:
+        ValueError: the bag lacks what frames are made of; one sentence.
+    """
+
+    def __init__(self, bag: IndexedBag, robot: RobotMask) -> None:
+        self.skipped: Counter[str] = Counter()
+        self._bag, self._robot = bag, robot
+        self._prompt: tuple[float, float] | None = None
+        firsts = {topic: raw for topic in _TYPES if (raw := _first(bag, topic))}
+        missing = [topic for topic in _TYPES if topic not in firsts]
+        if missing:
+            raise ValueError(f"no frames to judge: nothing was recorded on {', '.join(missing)}")
+        self._calibration = Calibration()
+        for topic in (EXTRINSICS, INFO):  # in lockstep the first picture comes before its own calibration
+            self._take_calibration(firsts[topic])
+
+    def __iter__(self) -> Iterator[RecordedFrame]:
+        """Frames in the order of their stamps. ValueError where the camera's clock was set back."""
+        last = -1
+        for match in self._matches():
+            if match.restarted:
+                raise ValueError("the camera was restarted with another clock during the episode")
+            if match.stamp <= last:
+                continue  # in lockstep, what may not have been heard is said again
+            frame = self._frame(match)
+            if frame is not None:
+                last, prompt, self._prompt = match.stamp, self._prompt, None
+                yield RecordedFrame(frame, prompt)
+
+    def _matches(self) -> Iterator[Match]:
+        lockstep = self._bag.contract.get("sim_time") == "lockstep"
+        joints = JointStates(None if lockstep else _MAX_AGE)
+        matcher = FrameMatcher(joints, gap=0.0) if lockstep else FrameMatcher(joints)
+        for raw in self._bag.raw([*_TYPES, PROMPT]):
+            now = raw.log_time * 1e-9
+            if raw.topic in (INFO, EXTRINSICS):
+                self._take_calibration(raw)
+                continue
+            message = self._bag.decode(raw)
+            if raw.topic == PROMPT:
+                self._prompt = message.point.x, message.point.y
+                continue
+            if raw.topic == JOINT_STATES:
+                matcher.take_joints(message.name, message.position, raw.stamp, now)
+            else:
+                take = matcher.take_color if raw.topic == COLOR else matcher.take_depth
+                take(raw.stamp, message, now)
+            match = matcher.newest(now)
+            if match is not None:
+                yield match
+
+    def _take_calibration(self, raw: RawMessage) -> None:
+        message = self._bag.decode(raw)
+        take = self._calibration.take_info if raw.topic == INFO else self._calibration.take_extrinsics
+        take(message)
+
+    def _frame(self, match: Match) -> Frame | None:
+        """None for what no camera should send; `skipped` then says why."""
+        try:
+            camera = self._calibration.camera
+            color, depth = read_color(match.color), read_depth(match.depth)
+            return make_frame(match.stamp, color, depth, camera, match.joints, self._robot)
+        except ValueError as error:
+            self.skipped[str(error)] += 1
+            return None
+
+
+def _first(bag: IndexedBag, topic: str) -> RawMessage | None:
+    """The first message of a topic; None without one, or where it is of another type."""
+    right = bag.types.get(topic) == _TYPES[topic]
+    return next(iter(bag.raw([topic])), None) if right else None

@@ -1,0 +1,102 @@
+"""Relabels many bags, in this process or in several; what was finished before is passed over."""
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing import connection, get_context, parent_process
+from pathlib import Path
+from typing import Any
+
+from rfs_learning.reward_episode import EpisodeSummary, finished, relabel
+from rfs_learning.reward_labels import labels_folder
+from rfs_learning.reward_run import RewardRun, claim
+
+
+@dataclass
+class RelabelResult:
+    """What became of the bags. known: how many were finished before. skipped: why, by bag."""
+
+    rows: dict[Path, EpisodeSummary] = field(default_factory=dict)
+    known: int = 0
+    skipped: dict[Path, str] = field(default_factory=dict)
+
+
+def relabel_all(
+    bags: Sequence[Path], label: str, run: RewardRun, workers: int, on_bag: Callable[[Path, str], None]
+) -> RelabelResult:
+    """Compute the rewards of all bags; `on_bag` hears of each one, with the reason where it is skipped.
+
+    Raises:
+        ValueError: the label was made in another way in one of the folders; nothing is done then.
+        FileNotFoundError: there are no such weights.
+    """
+    identity, result = run.identity(), RelabelResult()
+    for folder in sorted({labels_folder(bag, label) for bag in bags}):
+        claim(folder, identity)
+    todo = []
+    for bag in bags:
+        before = finished(bag, label, identity)
+        if before is None:
+            todo.append(bag)
+        else:
+            result.rows[bag], result.known = before, result.known + 1
+            on_bag(bag, "")
+    for bag, row, problem in _worked(todo, label, run, identity, workers):
+        if row is None:
+            result.skipped[bag] = problem
+        else:
+            result.rows[bag] = row
+        on_bag(bag, problem)
+    return result
+
+
+Work = tuple[Path, EpisodeSummary | None, str]
+
+
+def _worked(
+    bags: Sequence[Path], label: str, run: RewardRun, identity: Mapping[str, Any], workers: int
+) -> Iterator[Work]:
+    if workers == 1 or len(bags) < 2:
+        yield from (_try(bag, label, run, identity) for bag in bags)
+        return
+    with _pool(min(workers, len(bags))) as pool:
+        for future in as_completed([pool.submit(_try, bag, label, run, identity) for bag in bags]):
+            yield future.result()
+
+
+def _try(bag: Path, label: str, run: RewardRun, identity: Mapping[str, Any]) -> Work:
+    """One bag that cannot be used does not keep the others from their turn."""
+    try:
+        return bag, relabel(bag, label, run, identity), ""
+    except (ValueError, OSError) as error:
+        return bag, None, str(error)
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Fresh processes that share the cores and end with this one, also when it is killed."""
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin, (threads,))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _begin(threads: int) -> None:
+    import cv2
+    import torch
+
+    torch.set_num_threads(threads)
+    cv2.setNumThreads(threads)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -44,7 +45,7 @@ def read_config(folder: Path) -> Sam2VideoConfig:
         fields = json.loads((folder / CONFIG).read_text("utf-8"))
         _check_kind(fields)
         return Sam2VideoConfig.from_dict(fields)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, StrictDataclassError) as error:
         raise ValueError(
             f"{folder / CONFIG} does not describe a SAM2.1 video model: {_line(error)}"
         ) from error

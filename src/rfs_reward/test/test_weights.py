@@ -14,7 +14,6 @@ from rfs_reward.weights import PUBLISHED, Published, default_folder, find_weight
 from rfs_reward.weights_command import main
 from sam2_rig import save_tiny_model
 
-
 NAME = "sam2.1-tiny"
 BASE = "/facebook/sam2.1-hiera-tiny/resolve/de431c4043854a71d8101e17995dfe596bf101a5"
 CONTENT = np.random.default_rng(0).bytes(300_000)

@@ -174,10 +174,12 @@ class RewardNode(Node):
         text = f"the tracker did not answer within {_PATIENCE:g} s; it goes on trying"
         return PromptTracker.Response(message=text)
 
-    def _note_answer(self, judgement: Judgement | None, problem: str) -> None:
+    def _note_answer(self, _: Judgement | None, problem: str) -> None:
         self._prompts, self._answer = self._prompts + 1, problem or "taken"
-        say = self.get_logger().info if judgement is not None else self.get_logger().warning
-        say(f"prompt: {self._answer}")
+        if problem:
+            self.get_logger().warning(f"prompt refused: {problem}")
+        else:
+            self.get_logger().info("prompt taken")
         self._diagnose()
 
     # ---- the worker's thread ----

@@ -5,8 +5,8 @@ and 2.1 is the release trained on longer clips, for occlusions. Why through `tra
 reads safetensors, takes one picture at a time, and needs no torchvision here. The `sam2` package reads a
 whole video before it begins, and its checkpoints are pickles.
 
-Threads: PyTorch computes on as many threads as the process allows. A node beside the control loop calls
-`torch.set_num_threads` once, before the first frame; it holds for the whole process, so it is not set here.
+Threads: PyTorch takes as many as it was told to, by default one a core. That holds for the whole process,
+so it is not set here: the reward node's parameter `threads` does it, by default one.
 """
 
 import numpy as np

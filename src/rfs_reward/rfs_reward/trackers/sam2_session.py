@@ -8,7 +8,7 @@ from transformers import Sam2VideoModel
 from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoInferenceSession
 
 MAX_PROMPTS = 4
-"""Prompted frames that are attended to, as many as in SAM2's training."""
+"""Prompted frames that are attended to unless the model says fewer; as many as in SAM2's training."""
 SAME_OBJECT_IOU = 0.5
 """A new prompt's mask that overlaps the tracked one more than this shows the same object."""
 NEEDLESS = ("pred_masks", "high_res_masks")
@@ -61,7 +61,8 @@ class Sam2Session:
         found = self._run(fresh, pixels)
         if found.seen:
             if self._memory is not None and self._same_object(self._memory, fresh, pixels, found):
-                _carry_over(self._memory, fresh)
+                limit = self._model.config.max_cond_frame_num
+                _carry_over(self._memory, fresh, MAX_PROMPTS if limit < 1 else min(limit, MAX_PROMPTS))
             self._memory = fresh
             self._advance(fresh)
         return found
@@ -133,11 +134,11 @@ class Sam2Session:
                 del tracked[index]
 
 
-def _carry_over(old: Sam2VideoInferenceSession, fresh: Sam2VideoInferenceSession) -> None:
-    """Add the old memory's last prompted frames, and its tracked ones but this, to the fresh memory."""
+def _carry_over(old: Sam2VideoInferenceSession, fresh: Sam2VideoInferenceSession, prompts: int) -> None:
+    """Add the old memory to the fresh one: so many prompted frames in all, the newest, and tracked ones."""
     before, after = old.output_dict_per_obj[0], fresh.output_dict_per_obj[0]
     prompted = {**before["cond_frame_outputs"], **after["cond_frame_outputs"]}
-    newest = sorted(prompted)[-MAX_PROMPTS:]
+    newest = sorted(prompted)[-prompts:]
     after["cond_frame_outputs"] = {index: prompted[index] for index in newest}
     this = newest[-1]
     tracked = before["non_cond_frame_outputs"].items()

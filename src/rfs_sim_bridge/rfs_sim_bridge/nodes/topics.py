@@ -63,9 +63,9 @@ class Topics:
     def publish_images(self, stamp: Time, snapshot: Snapshot, exposure: Exposure) -> None:
         """Color, depth and intrinsics. Takes some ms, and needs nothing of the task."""
         picture = noisy_picture(snapshot, self._camera, exposure)
+        self._info.publish(messages.camera_info(stamp, self._camera))
         self._color.publish(messages.image(stamp, picture.color))
         self._depth.publish(messages.image(stamp, picture.depth))
-        self._info.publish(messages.camera_info(stamp, self._camera))
 
     def publish_object(self, stamp: Time) -> None:
         """Ground truth of the object: its pose, and the reward computed from it."""

@@ -14,7 +14,7 @@ Odds = NDArray[np.float32]
 
 _STANDING, _LYING = 2.0, -6.0  # for a pixel well above the table, and one below it
 _CLEAR = 2.5  # standard deviations of the table's heights at which neither is more likely
-_RIM, _CORE = -1.5, -6.0  # for pixels where the robot must be, perhaps or certainly
+_RIM, _CORE = -4.0, -8.0  # for pixels where the robot must be, perhaps or certainly
 _NEAR, _FAR = 1.0, -8.0  # for pixels within the object's radius, and well outside
 _MARGIN = 0.35  # of the radius, over which the latter sets in
 _NEIGHBORS = 1.5  # weight of the neighbors' mean odds, which are cut at:

@@ -115,7 +115,9 @@ class RgbdTracker:
         confidence = float(np.sqrt(visible) * certainty)
         seen = patch.points[inside & np.isfinite(patch.heights)].astype(np.float64)
         if len(seen):
-            self._object = _updated(known, frame, seen, visible, confidence, patch.bins[inside], center)
+            self._object = _updated(
+                known, frame, seen, visible, confidence, patch.bins[inside & ~patch.robot], center
+            )
         return Track(mask, confidence)
 
 

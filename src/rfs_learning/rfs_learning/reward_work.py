@@ -10,6 +10,8 @@ from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
 from typing import Any
 
+import cv2
+
 from rfs_learning.reward_episode import EpisodeSummary, finished, relabel
 from rfs_learning.reward_labels import labels_folder
 from rfs_learning.reward_run import RewardRun, claim
@@ -62,7 +64,7 @@ def _worked(
     if workers == 1 or len(bags) < 2:
         yield from (_try(bag, label, run, identity) for bag in bags)
         return
-    with _pool(min(workers, len(bags))) as pool:
+    with _pool(min(workers, len(bags)), run.tracker) as pool:
         for future in as_completed([pool.submit(_try, bag, label, run, identity) for bag in bags]):
             yield future.result()
 
@@ -76,22 +78,22 @@ def _try(bag: Path, label: str, run: RewardRun, identity: Mapping[str, Any]) -> 
 
 
 @contextmanager
-def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+def _pool(workers: int, tracker: str) -> Iterator[ProcessPoolExecutor]:
     """Fresh processes that share the cores and end with this one, also when it is killed."""
     threads = max(1, (os.cpu_count() or 1) // workers)
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin, (threads,))
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin, (threads, tracker))
     try:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _begin(threads: int) -> None:
-    import cv2
-    import torch
-
-    torch.set_num_threads(threads)
+def _begin(threads: int, tracker: str) -> None:
     cv2.setNumThreads(threads)
+    if tracker == "sam2":
+        import torch  # takes longer to import than a short bag takes without it
+
+        torch.set_num_threads(threads)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

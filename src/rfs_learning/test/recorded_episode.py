@@ -1,6 +1,7 @@
 """A recorded episode made up tick by tick, with real messages: what a recorder would have kept of it."""
 
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -24,16 +25,26 @@ _TYPES = {
     "/rfs/executed_action": ExecutedAction,
     "/rfs/reward": GraspReward,
 }
-_NAMES = {topic: f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}" for topic, kind in _TYPES.items()}
-_DEFINITIONS = {name: definition(name) for name in _NAMES.values()}
+
+
+def type_name(message_type: type) -> str:
+    """`package/msg/Name`."""
+    return f"{message_type.__module__.split('.')[0]}/msg/{message_type.__name__}"
+
+
+_definition = cache(definition)
 
 
 @dataclass
 class Recording:
-    """Messages in the order of their recording. Numbers are drawn from `seed`, so that no two are equal."""
+    """Messages in the order of their recording. Numbers are drawn from `seed`, so that no two are equal.
+
+    types: the bag's topics.
+    """
 
     seed: int = 0
     messages: list[tuple[str, object]] = field(default_factory=list)
+    types: dict[str, type] = field(default_factory=lambda: dict(_TYPES))
 
     def __post_init__(self) -> None:
         self.rng = np.random.default_rng(self.seed)
@@ -113,8 +124,9 @@ class Recording:
         """A finished bag."""
         contract = {"object": "mug", "seed": "7", "rate_hz": "10.0", "sim_time": "realtime", **contract}
         result = {"outcome": contract.pop("outcome", "failure"), "checkpoint": CHECKPOINT}
-        topics = [Topic(name, kind) for name, kind in _NAMES.items()]
-        bag = BagWriter(folder, topics, _DEFINITIONS, contract)
+        topics = [Topic(name, type_name(kind)) for name, kind in self.types.items()]
+        definitions = {topic.type: _definition(topic.type) for topic in topics}
+        bag = BagWriter(folder, topics, definitions, contract)
         for number, (topic, message) in enumerate(self.messages):
             bag.write(topic, serialize_message(message), began + number)
         bag.close(result)

@@ -1,0 +1,206 @@
+"""`./rfs reward relabel` over bags with real pictures: the judge's rewards, beside the bags, resumable."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy")
+pytest.importorskip("rfs_msgs.msg")
+pytestmark = pytest.mark.ros
+
+from filmed_episode import CAMERA, FilmedRecording, digests, filmed  # noqa: E402
+from recorded_episode import PERIOD, START, ordinary  # noqa: E402
+from rfs_learning.reward_command import main  # noqa: E402
+from rfs_learning.reward_frames import RecordedFrames  # noqa: E402
+from rfs_learning.reward_labels import RewardLabels, labels_file  # noqa: E402
+from rfs_reward.judge import Judge, Tracking  # noqa: E402
+from rfs_reward.robot_view import RobotView  # noqa: E402
+from rfs_reward.trackers.rgbd import RgbdTracker  # noqa: E402
+from rfs_sim_bridge.camera import take_picture  # noqa: E402
+from rfs_sim_bridge.grasp_task import GraspTask  # noqa: E402
+from rfs_teleop.bag_index import IndexedBag  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def film() -> tuple[FilmedRecording, bool]:
+    return filmed()
+
+
+@pytest.fixture(scope="module")
+def short() -> FilmedRecording:
+    return filmed(ticks=4)[0]
+
+
+@pytest.fixture
+def grasp(film, tmp_path: Path) -> Path:
+    """A session with the bag of a whole grasp."""
+    outcome = "success" if film[1] else "failure"
+    film[0].write(tmp_path / "g" / "a", session="g", outcome=outcome, sim_time="lockstep")
+    return tmp_path / "g"
+
+
+@pytest.fixture
+def session(short, tmp_path: Path) -> Path:
+    """Three bags of one short film; the names differ, and when they began."""
+    for number, name in enumerate("abc"):
+        short.write(tmp_path / "s" / name, began=START + number, session="s", sim_time="lockstep")
+    return tmp_path / "s"
+
+
+def read(bag: Path, label: str) -> RewardLabels:
+    return RewardLabels.read(labels_file(bag, label))
+
+
+def test_rewards_are_those_of_the_judge_and_bags_stay_as_they_are(grasp, film, tmp_path, capsys) -> None:
+    before = digests(grasp)
+    words = [str(grasp), "--tracker", "rgbd", "--json", str(tmp_path / "out.json")]
+    assert main(["relabel", *words]) == 0
+    after = digests(grasp)
+    assert {name: after[name] for name in before} == before
+    assert {name.split("/")[0] for name in after.keys() - before.keys()} == {"rewards"}
+    judge, labels = Judge(RgbdTracker()), read(grasp / "a", "rgbd")
+    with IndexedBag(grasp / "a") as bag:
+        judged = [judge.observe(recorded.frame) for recorded in RecordedFrames(bag, RobotView())]
+    names = ("stamp", "centroid", "palm", "palm_distance", "lift", "reward", "success", "tracking")
+    for name in (*names, "confidence", "age"):
+        expected = np.array([getattr(judgement, name) for judgement in judged])
+        np.testing.assert_array_equal(getattr(labels, name), expected, err_msg=name)
+    for name in judged[0].terms:
+        np.testing.assert_array_equal(labels.terms[name], [judgement.terms[name] for judgement in judged])
+    np.testing.assert_array_equal(labels.mask_pixels, [judgement.mask.sum() for judgement in judged])
+    ticks = sum(topic == "/camera/color/image_raw" for topic, _ in film[0].messages)
+    assert len(labels) == ticks
+    (row,) = json.loads((tmp_path / "out.json").read_text())["episodes"]
+    assert (row["bag"], row["frames"]) == ("a", ticks)
+    assert row["agrees"] == (row["success"] == film[1])
+    assert "1 episodes" in capsys.readouterr().out
+    page = (grasp / "rewards" / "rgbd" / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 1
+
+
+def test_a_second_run_computes_nothing_and_another_way_is_refused(session, tmp_path, capsys) -> None:
+    assert main(["relabel", str(session / "a")]) == 0
+    assert main(["relabel", str(session), "--label", "recorded"]) == 0
+    assert "1 of them known" in capsys.readouterr().out
+    before = digests(session)
+    config = tmp_path / "reward.yaml"
+    config.write_text("reward: {lift: 3.0}\n")
+    assert main(["relabel", str(session), "--config", str(config)]) == 1
+    said = capsys.readouterr().err
+    assert "config.reward.lift (2.0 instead of 3.0)" in said
+    assert "give another --label" in said
+    assert main(["relabel", str(session), "--label", "recorded", "--tracker", "rgbd"]) == 1
+    assert "tracker ('recorded' instead of 'rgbd')" in capsys.readouterr().err
+    assert digests(session) == before
+    assert main(["relabel", str(session / "a"), "--config", str(config), "--label", "lift3"]) == 0
+    new, old = read(session / "a", "lift3"), read(session / "a", "recorded")
+    np.testing.assert_allclose(new.reward - old.reward, old.terms["lift"], atol=1e-12)
+
+
+def test_another_recording_of_the_same_name_is_computed_anew(session, short, capsys) -> None:
+    assert main(["relabel", str(session / "a")]) == 0
+    for file in (session / "a").iterdir():
+        file.unlink()
+    (session / "a").rmdir()
+    short.write(session / "a", began=START + 77, session="s", sim_time="lockstep")
+    assert main(["relabel", str(session / "a")]) == 0
+    assert "known" not in capsys.readouterr().out
+    assert read(session / "a", "recorded").bag.began == START + 77
+
+
+_WORK = """
+import sys
+from pathlib import Path
+from rfs_learning.reward_run import RewardRun
+from rfs_learning.reward_work import relabel_all
+from rfs_reward.reward_config import RewardConfig
+from rfs_teleop.bag_folders import find_bags
+if __name__ == "__main__":
+    run = RewardRun("rgbd", "", RewardConfig.load())
+    bags = find_bags([Path(sys.argv[1])])
+    relabel_all(bags, "rgbd", run, 2, lambda bag, problem: print(bag.name, problem, flush=True))
+"""
+
+
+def test_a_killed_run_goes_on(session, tmp_path, capsys) -> None:
+    script = tmp_path / "work.py"
+    script.write_text(_WORK)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, str(script), str(session)]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline().split()
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=60)  # ends when the workers have ended as well
+    folder = session / "rewards" / "rgbd"
+    assert (folder / f"{first[0]}.parquet").is_file()
+    done = {file.stem: file.read_bytes() for file in folder.glob("*.parquet")}
+    assert main(["relabel", str(session), "--tracker", "rgbd"]) == 0
+    assert f"{len(done)} of them known" in capsys.readouterr().out
+    assert {file.stem for file in folder.glob("*.parquet")} == set("abc")
+    for name, content in done.items():
+        assert (folder / f"{name}.parquet").read_bytes() == content
+    rows = [read(session / name, "rgbd") for name in "abc"]
+    for row in rows[1:]:  # one film: an interruption leaves no trace
+        np.testing.assert_array_equal(row.reward, rows[0].reward)
+
+
+def test_bags_without_pictures_are_named_and_the_others_go_on(session, tmp_path, capsys) -> None:
+    blind = ordinary(4).write(tmp_path / "blind", session="s")
+    assert main(["relabel", str(blind), str(session / "a"), "--tracker", "rgbd", "--label", "seen"]) == 3
+    said = capsys.readouterr().out.replace("\n", " ")
+    assert f"skipped {blind}: no frames to judge: nothing was recorded on /camera" in said
+    assert "1 episodes" in said
+    assert "1 skipped" in said
+    assert main(["relabel", str(blind), "--tracker", "rgbd"]) == 1
+    assert main(["relabel", str(session), "--weights", "x"]) == 1
+    assert "--tracker sam2" in capsys.readouterr().err
+
+
+def test_recorded_distances_are_enough_for_other_weights(grasp, film) -> None:
+    assert main(["relabel", str(grasp / "a")]) == 0
+    labels = read(grasp / "a", "recorded")
+    messages = [message for topic, message in film[0].messages if topic == "/rfs/reward"]
+    np.testing.assert_array_equal(labels.lift, np.array([message.lift for message in messages], np.float32))
+    np.testing.assert_array_equal(labels.centroid[:, 2], [message.centroid.z for message in messages])
+    total = sum(labels.weights[name] * labels.terms[name] for name in labels.terms)
+    np.testing.assert_allclose(labels.reward, total)
+    assert labels.success.any() == film[1]
+
+
+def test_a_click_during_the_episode_counts_again(tmp_path) -> None:
+    """Two frames without an object to be found: where the operator pointed is tracked from then on."""
+    config = tmp_path / "reward.yaml"
+    config.write_text("automatic: false\n")
+    task, recording = GraspTask(objects=["box"]), FilmedRecording()
+    task.reset([5])
+    for number in range(4):
+        stamp = START + number * PERIOD
+        if number == 2:
+            rows, columns = np.nonzero(take_picture(task.snapshot(), CAMERA).segmentation == 2)
+            recording.point(stamp, float(np.median(columns)), float(np.median(rows)))
+        recording.film(stamp, stamp - PERIOD, task)
+    bag = recording.write(tmp_path / "s" / "a", sim_time="lockstep")
+    assert main(["relabel", str(bag), "--tracker", "rgbd", "--config", str(config)]) == 0
+    labels = read(bag, "rgbd")
+    assert labels.tracking.tolist() == [Tracking.NONE, Tracking.NONE, Tracking.SEEN, Tracking.SEEN]
+    assert np.isnan(labels.reward[:2]).all()
+    assert np.linalg.norm(labels.centroid[2] - task.object_pose[0][0]) < 0.03
+
+
+def test_pictures_of_strip_and_progress(session, tmp_path, capsys) -> None:
+    strip, plot = tmp_path / "strip.png", tmp_path / "plot.png"
+    assert main(["strip", str(session / "a"), "--tracker", "rgbd", "-o", str(strip)]) == 0
+    words = [str(session / "a"), str(session / "b")]
+    assert main(["plot", *words, "--labels", "recorded", "-o", str(plot)]) == 1
+    assert "--label recorded" in capsys.readouterr().err
+    assert main(["relabel", *words]) == 0
+    assert main(["plot", *words, "--labels", "recorded", "-o", str(plot)]) == 0
+    for file in (strip, plot):
+        assert file.read_bytes().startswith(b"\x89PNG")

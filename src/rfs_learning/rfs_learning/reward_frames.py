@@ -7,6 +7,7 @@ the operator, where they were recorded: each counts for the next frame.
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from rfs_description.joint_states import JointStates
 from rfs_reward.calibration import Calibration
@@ -25,6 +26,7 @@ _TYPES = {
     EXTRINSICS: "geometry_msgs/msg/TransformStamped",
     JOINT_STATES: "sensor_msgs/msg/JointState",
 }
+_SCENE_GAP = 5_000_000_000  # ns; in lockstep the stamps of two scenes are farther apart
 _MAX_AGE = 0.25  # s; of joint states in realtime, as in the live node
 
 
@@ -49,6 +51,7 @@ class RecordedFrames:
         self.skipped: Counter[str] = Counter()
         self._bag, self._robot = bag, robot
         self._prompt: tuple[float, float] | None = None
+        self._earliest = newest_scene(bag, COLOR)
         firsts = {topic: raw for topic in _TYPES if (raw := _first(bag, topic))}
         missing = [topic for topic in _TYPES if topic not in firsts]
         if missing:
@@ -63,7 +66,7 @@ class RecordedFrames:
         for match in self._matches():
             if match.restarted:
                 raise ValueError("the camera was restarted with another clock during the episode")
-            if match.stamp <= last:
+            if match.stamp <= last or match.stamp < self._earliest:
                 continue  # in lockstep, what may not have been heard is said again
             frame = self._frame(match)
             if frame is not None:
@@ -106,6 +109,15 @@ class RecordedFrames:
         except ValueError as error:
             self.skipped[str(error)] += 1
             return None
+
+
+def newest_scene(bag: IndexedBag, topic: str) -> int:
+    """Stamp (ns) at which the episode begins: in lockstep a bag may begin with a picture of the scene before,
+    and stamps tell. 0 in realtime."""
+    if bag.contract.get("sim_time") != "lockstep":
+        return 0
+    stamps = sorted({raw.stamp for raw in bag.raw([topic])})
+    return max((late for early, late in pairwise(stamps) if late - early > _SCENE_GAP), default=0)
 
 
 def _first(bag: IndexedBag, topic: str) -> RawMessage | None:

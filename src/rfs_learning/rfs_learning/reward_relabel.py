@@ -13,7 +13,7 @@ from rfs_reward.success import HeldLift
 from rfs_reward.tracker import PromptError
 from rfs_teleop.bag_index import IndexedBag
 
-from rfs_learning.reward_frames import RecordedFrame
+from rfs_learning.reward_frames import RecordedFrame, newest_scene
 from rfs_learning.reward_labels import BagIdentity, RewardLabels
 from rfs_learning.reward_run import versions
 from rfs_reward import grasp_reward
@@ -120,14 +120,15 @@ def reweigh(bag: IndexedBag, config: RewardConfig) -> LabelRows:
 
 
 def recorded_rewards(bag: IndexedBag, topic: str = REWARD) -> Iterator[Any]:
-    """Messages of a reward's topic, in order of their stamps, each stamp once.
+    """Messages of a reward's topic in the episode, in order of their stamps, each stamp once.
 
     Raises:
         ValueError: there are none.
     """
     if bag.types.get(topic) != _GRASP_REWARD:
         raise ValueError(f"it has no {topic} of type {_GRASP_REWARD}")
-    messages = {raw.stamp: raw for raw in bag.raw([topic])}
+    begin = newest_scene(bag, topic)
+    messages = {raw.stamp: raw for raw in bag.raw([topic]) if raw.stamp >= begin}
     if not messages:
         raise ValueError(f"nothing was recorded on {topic}")
     return (bag.decode(messages[stamp]) for stamp in sorted(messages))

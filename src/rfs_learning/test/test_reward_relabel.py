@@ -194,6 +194,22 @@ def test_a_click_during_the_episode_counts_again(tmp_path) -> None:
     assert np.linalg.norm(labels.centroid[2] - task.object_pose[0][0]) < 0.03
 
 
+def test_pictures_of_the_scene_before_are_not_looked_at(short, tmp_path) -> None:
+    """In lockstep a recording may begin while the last scene still stands there."""
+    late, task = FilmedRecording(), GraspTask(objects=["box"])
+    task.reset([9])
+    late.film(START - 20 * 10**9, START - 21 * 10**9, task)
+    late.messages += short.messages[2:]
+    for name, recording in (("late", late), ("clean", short)):
+        recording.write(tmp_path / name / "a", sim_time="lockstep")
+    for words in ([], ["--tracker", "rgbd"]):
+        assert main(["relabel", str(tmp_path / "late"), str(tmp_path / "clean"), *words]) == 0
+    for label in ("recorded", "rgbd"):
+        both = [read(tmp_path / name / "a", label) for name in ("late", "clean")]
+        np.testing.assert_array_equal(both[0].stamp, both[1].stamp)
+        np.testing.assert_array_equal(both[0].reward, both[1].reward)
+
+
 def test_pictures_of_strip_and_progress(session, tmp_path, capsys) -> None:
     strip, plot = tmp_path / "strip.png", tmp_path / "plot.png"
     assert main(["strip", str(session / "a"), "--tracker", "rgbd", "-o", str(strip)]) == 0

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from rfs_policy.observation import WORKSPACE_BOX
@@ -19,6 +20,7 @@ _LOW = 3.0  # standard deviations of the table's noise: what is lower counts as 
 _GAP = 0.02  # m between parts of one object
 _SMALL = 0.0003  # m^2 of visible surface: smaller clusters are noise
 _LARGE = 0.30  # m: a cluster larger than this is no object to grasp
+_FOOT = 0.04  # m over the table, the most at which the lowest visible point of something standing is
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,9 +36,15 @@ class Prompt:
 @dataclass(frozen=True, eq=False)
 class _Cluster:
     mask: Mask
-    center: Array
-    extent: float
-    area: float
+    center: Array  # m
+    extent: float  # m
+    area: float  # m^2
+    foot: float  # m over the table
+    solid: bool  # wider than the mixed pixels along edges
+
+    @property
+    def stands(self) -> bool:
+        return self.solid and self.area > _SMALL and self.extent < _LARGE and self.foot < _FOOT
 
 
 def find_object(frame: Frame, workspace: ArrayLike = WORKSPACE_BOX) -> Prompt:
@@ -47,7 +55,7 @@ def find_object(frame: Frame, workspace: ArrayLike = WORKSPACE_BOX) -> Prompt:
     """
     if not np.isfinite(frame.depth).any():
         raise PromptError("the picture has no depth: check the camera, or prompt with a click once it has")
-    clusters = [c for c in _clusters(frame, np.asarray(workspace)) if c.area > _SMALL and c.extent < _LARGE]
+    clusters = [c for c in _clusters(frame, np.asarray(workspace)) if c.stands]
     if not clusters:
         raise PromptError("nothing stands on the table in the workspace: place the object, or click on it")
     if len(clusters) > 1:
@@ -70,7 +78,7 @@ def _clusters(frame: Frame, workspace: Array) -> list[_Cluster]:
     standing = inside & (heights > _LOW * table.noise) & (points[..., 2] < workspace[1, 2]) & ~frame.robot
     labels, count = surfaces(depth, standing)
     groups = _joined([points[labels == k] for k in range(count)])
-    found = [_cluster(frame, np.isin(labels, group), points) for group in groups]
+    found = [_cluster(frame, np.isin(labels, group), points, heights) for group in groups]
     return sorted(found, key=lambda cluster: -cluster.area)
 
 
@@ -88,8 +96,11 @@ def _gap(a: Array, b: Array) -> float:
     return float(cKDTree(a).query(b)[0].min())
 
 
-def _cluster(frame: Frame, mask: Mask, points: Array) -> _Cluster:
+def _cluster(frame: Frame, mask: Mask, points: Array, heights: Array) -> _Cluster:
     inside = points[mask]
     distance = np.linalg.norm(inside - frame.camera.position, axis=1)
     area = float((distance**2).sum() / (frame.camera.intrinsics[0, 0] * frame.camera.intrinsics[1, 1]))
-    return _Cluster(mask, np.median(inside, 0), float(np.ptp(inside, 0).max()), area)
+    size = 2 * max(1, round(frame.camera.width / 160)) + 1
+    solid = cv2.erode(mask.astype(np.uint8), np.ones((size, size), np.uint8)).any()
+    extent = float(np.ptp(inside, 0).max())
+    return _Cluster(mask, np.median(inside, 0), extent, area, float(heights[mask].min()), bool(solid))

@@ -5,8 +5,8 @@ about the camera and a translation t of the measured points p,
 
     sum_i k_i (n_i . (p_i + w x (p_i - c) + t - q_i))^2 / s^2 + |t|^2 / s_t^2 + |w|^2 / s_w^2
 
-with the robot's points q_i and normals n_i that the same rays hit, and Tukey's weights k_i. The last two terms
-say how well the calibration is known: what the robot's shapes do not show stays as calibrated.
+with the robot's points q_i and normals n_i that the same rays hit, and Tukey's weights k_i. The last two
+terms say how well the calibration is known: what the robot's shapes do not show stays as calibrated.
 """
 
 from dataclasses import replace

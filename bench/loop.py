@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -90,8 +90,15 @@ def _figure(name: str, value: float, unit: str, goal: str, holds: bool, note: st
     return {"name": name, "value": value, "unit": unit, "goal": goal, "holds": bool(holds), "note": note}
 
 
-def measure(rate: float, duration: float, policy: str) -> Cadence:
-    """Run trial after trial for a time and read their bags.
+def measure(
+    rate: float,
+    duration: float,
+    policy: str,
+    words: Sequence[str] = (),
+    look: Callable[[Path], None] = lambda bag: None,
+) -> Cadence:
+    """Run trial after trial for a time and read their bags; `words` are further launch arguments, and `look`
+    is shown each bag.
 
     Raises:
         RuntimeError: the stack stopped, or no trial ran.
@@ -99,11 +106,12 @@ def measure(rate: float, duration: float, policy: str) -> Cadence:
     with tempfile.TemporaryDirectory() as folder:
         if rate != 10.0:
             policy = _relabeled(policy, rate, Path(folder))
-        _run_stack(rate, duration, policy, Path(folder))
+        _run_stack(rate, duration, policy, Path(folder), words)
         cadence = Cadence(rate)
         bags = sorted(path for path in (Path(folder) / "bags").iterdir() if path.is_dir())
         for bag in bags:
             _read(bag, cadence)
+            look(bag)
     if not cadence.periods:
         raise RuntimeError(f"no trial ran at {rate:g} Hz")
     return cadence
@@ -115,9 +123,9 @@ def _relabeled(policy: str, rate: float, folder: Path) -> str:
     return str(folder / "policy")
 
 
-def _run_stack(rate: float, duration: float, policy: str, folder: Path) -> None:
+def _run_stack(rate: float, duration: float, policy: str, folder: Path, more: Sequence[str]) -> None:
     words = ["grasp", "sim_time:=realtime", f"rate:={rate}", f"policy:={policy}", f"bags:={folder / 'bags'}"]
-    command = [sys.executable, "-c", _LAUNCH, *words]
+    command = [sys.executable, "-c", _LAUNCH, *words, *more]
     environment = os.environ | {"ROS_DOMAIN_ID": DOMAIN, "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
     log = folder / "log.txt"
     with log.open("wb") as output:

@@ -41,7 +41,7 @@ _DOMAINS = itertools.cycle(map(int, os.environ["RFS_TEST_DOMAINS"].split(",")))
 class Rig:
     """Plays executor and runner to a bridge."""
 
-    def __init__(self, sim_time: str) -> None:
+    def __init__(self, sim_time: str, *parameters: str, reward_topic: str = "/rfs/reward") -> None:
         domain = next(_DOMAINS)
         self.context = Context()
         rclpy.init(context=self.context, domain_id=domain)
@@ -55,7 +55,8 @@ class Rig:
         reliability = ReliabilityPolicy.RELIABLE if sim_time == "lockstep" else ReliabilityPolicy.BEST_EFFORT
         camera = QoSProfile(depth=100, reliability=reliability)
         self.node.create_subscription(PointCloud2, "/camera/points", self._keep(self.clouds), camera)
-        self.node.create_subscription(GraspReward, "/rfs/reward", self._keep(self.rewards), 100)
+        self.node.create_subscription(GraspReward, reward_topic, self._keep(self.rewards), 100)
+        self.judge = self.node.create_publisher(GraspReward, "/rfs/reward", 10)
         self.complaint = ""
         self.figures: dict[str, str] = {}
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self._hear, 10)
@@ -63,7 +64,13 @@ class Rig:
         self.hand = self.node.create_publisher(JointState, "/hand/target_joints", 10)
         self.resetting = self.node.create_client(ResetScene, "/rfs/sim/reset")
         command = [sys.executable, "-m", "rfs_sim_bridge.nodes.bridge_node", "--ros-args"]
-        command += ["-p", f"sim_time:={sim_time}", "-p", "images:=false"]
+        for parameter in (
+            f"sim_time:={sim_time}",
+            "images:=false",
+            f"reward_topic:={reward_topic}",
+            *parameters,
+        ):
+            command += ["-p", parameter]
         environment = os.environ | {"ROS_DOMAIN_ID": str(domain)}
         self.process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
         self.wait(self.resetting.service_is_ready)
@@ -104,6 +111,12 @@ class Rig:
         hand.header.stamp = time_message
         self.arm.publish(pose)
         self.hand.publish(hand)
+
+    def judged(self, stamp: int, success: bool = False) -> None:
+        """Another judge's reward."""
+        message = GraspReward(success=success)
+        message.header.stamp = stamps.time_message(stamp)
+        self.judge.publish(message)
 
     def close(self) -> None:
         if self.process.poll() is None:
@@ -177,6 +190,43 @@ def test_stamps_of_another_episode_are_older(lockstep: Rig) -> None:
     assert third - second == second - first >= 10_000_000_000
 
 
+def test_the_simulators_reward_says_what_it_is_made_of(lockstep: Rig) -> None:
+    stamp = stamps.nanoseconds(lockstep.reset(7, "box").stamp)
+    lockstep.wait(lambda: stamp in lockstep.rewards)
+    reward = lockstep.rewards[stamp]
+    assert reward.reward == pytest.approx(np.dot(reward.terms, reward.weights), abs=1e-5)
+    assert len(reward.term_names) == len(reward.terms)
+    assert reward.tracking == GraspReward.TRACKING_SEEN
+
+
+def test_another_judge_is_waited_for_and_its_success_ends_the_episode() -> None:
+    rig = Rig("lockstep", "await_reward:=true", reward_topic="/sim/reward")
+    try:
+        rig.wait(rig.judge.get_subscription_count)
+        task = GraspTask(objects=["box"])
+        task.reset([7])
+        stamp = stamps.nanoseconds(rig.reset(7, "box").stamp)
+        rig.wait(lambda: stamp in rig.rewards)
+        rig.send(stamp, task, np.zeros(16))
+        del rig.joints[stamp]
+        rig.wait(lambda: stamp in rig.joints)  # the observation again, as nobody has judged it
+        assert max(rig.joints) == stamp
+        rig.wait(lambda: "waiting for the reward" in rig.complaint)
+        rig.judged(stamp)
+        rig.wait(lambda: stamp + STEP in rig.joints)
+        rig.judged(stamp, success=True)  # whenever it is said, it counts
+        rig.judged(stamp + STEP)
+        rig.send(stamp + STEP, task, np.zeros(16))
+        rig.wait(lambda: rig.complaint == "episode ended")
+        assert max(rig.joints) == stamp + STEP
+        second = stamps.nanoseconds(rig.reset(7, "box").stamp)
+        rig.judged(second)
+        rig.send(second, task, np.zeros(16))
+        rig.wait(lambda: second + STEP in rig.joints)
+    finally:
+        rig.close()
+
+
 def test_unknown_objects_are_refused_with_the_known_ones(lockstep: Rig) -> None:
     response = lockstep.reset(1, "cow")
     assert not response.success
@@ -221,7 +271,9 @@ def test_realtime_follows_targets(realtime: Rig) -> None:
     assert all(float(value) <= 1.0 for key, value in realtime.figures.items() if key.endswith("_share"))
 
 
-@pytest.mark.parametrize("parameter", ["object:=cow", "sim_time:=sometime", "rate:=7.0"])
+@pytest.mark.parametrize(
+    "parameter", ["object:=cow", "sim_time:=sometime", "rate:=7.0", "await_reward:=true"]
+)
 def test_start_up_errors_are_one_sentence(parameter: str) -> None:
     command = [sys.executable, "-m", "rfs_sim_bridge.nodes.bridge_node", "--ros-args", "-p", parameter]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=dict(os.environ))

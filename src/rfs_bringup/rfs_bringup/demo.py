@@ -18,6 +18,7 @@ from rich.status import Status
 
 from rfs_bringup import arguments, processes
 from rfs_bringup.node_spec import NodeSpec
+from rfs_bringup.reward_stack import JUDGES
 from rfs_bringup.stack import STACKS
 
 
@@ -31,6 +32,7 @@ class DemoRun:
     sim_time: str
     policy: str
     seed: int
+    reward: str
     started: float = field(default_factory=time.time)
 
     @property
@@ -45,6 +47,7 @@ class DemoRun:
             f"trials:={self.trials}",
             f"bags:={self.folder / 'bags'}",
             f"seed:={self.seed}",
+            f"reward:={self.reward}",
         ]
         stack = STACKS["grasp"]
         added: dict[str, dict[str, Any]] = {
@@ -66,6 +69,7 @@ class DemoRun:
             "trials": self.trials,
             "seed": self.seed,
             "policy": self.policy,
+            "reward": self.reward,
             "nodes": {f"{node.package}/{node.executable}": dict(node.parameters) for node in self.nodes()},
         }
 
@@ -109,6 +113,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--policy", default="default", help="checkpoint; 'default' is the one that ships")
     parser.add_argument("--sim-time", choices=("lockstep", "realtime"), default="lockstep")
     parser.add_argument("--seed", type=int, default=FIRST_SEED, help="seed of the first trial")
+    parser.add_argument(
+        "--reward",
+        choices=JUDGES,
+        default="simulator",
+        help="who judges: the simulator, or a tracker",
+    )
     parser.add_argument("--output", type=Path, default=Path("runs/demo"), help="folder for bags and report")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write trials and table as JSON")
     return parser
@@ -150,7 +160,7 @@ def _prepare(args: argparse.Namespace) -> DemoRun:
 
     names = [spec.name for spec in find_objects(objects_of(args.object))]
     folder = args.output.resolve() / time.strftime("%Y%m%d-%H%M%S")
-    run = DemoRun(folder, names, args.trials, args.sim_time, args.policy, args.seed)
+    run = DemoRun(folder, names, args.trials, args.sim_time, args.policy, args.seed, args.reward)
     run.nodes()
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps(run.config(), indent=2) + "\n")

@@ -9,6 +9,7 @@ from rfs_bringup.arguments import Argument, Value
 from rfs_bringup.node_spec import NodeSpec
 
 SIMULATOR = "simulator"
+JUDGES = (SIMULATOR, "rgbd", "sam2")
 TRUTH_TOPIC = "/sim/reward"
 """Where a simulator's own reward goes while another one counts."""
 
@@ -18,7 +19,7 @@ REWARD_ARGUMENTS = (
         "",
         "Who judges: the simulator, or a tracker that sees the object in the camera's pictures; empty: the "
         "simulator where there is one, else rgbd",
-        choices=("", SIMULATOR, "rgbd", "sam2"),
+        choices=("", *JUDGES),
     ),
     Argument("reward_weights", "", "Weights of reward:=sam2, a folder or name; empty: those that ship"),
     Argument("reward_config", "", "YAML file of reward and success from vision; empty: the packaged one"),

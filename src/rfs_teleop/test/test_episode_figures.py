@@ -131,6 +131,20 @@ def test_a_clock_that_jumps_is_seen(tmp_path: Path, seconds: float) -> None:
     assert any("/joint_states" in text for text in jumps)
 
 
+def test_a_tracker_may_be_slow_and_may_not_know(tmp_path: Path) -> None:
+    writer = Writer(tmp_path / "a")
+    writer.tick(residual())
+    for delay, reward in ((0.1, 0.3), (0.9, float("nan")), (0.2, 0.4)):
+        message = GraspReward(reward=reward, source="rgbd")
+        message.header.stamp = at(writer.now)
+        writer.add("/rfs/reward", message, writer.now + round(delay * 1e9))
+        writer.tick(residual())
+    writer.close()
+    figures = read_figures(tmp_path / "a")
+    assert figures.jumps == []
+    assert len(figures.reward) == 4 + 2
+
+
 def test_an_episode_in_which_nothing_moved_has_figures_too(tmp_path: Path) -> None:
     writer = Writer(tmp_path / "a")
     writer.close("unknown")

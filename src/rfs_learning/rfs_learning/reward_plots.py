@@ -8,15 +8,17 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
+from PIL import Image
 from rfs_reward.judge import Tracking
 
+from rfs_learning.report_plots import picture_png
 from rfs_learning.reward_courses import RewardCourse, labeled
 from rfs_learning.reward_labels import RewardLabels
 from rfs_learning.reward_strip import Shot, draw_shot, state_color, state_words, window
 
 Array = NDArray[np.float64]
-_BLUE, _GRAY, _INK, _LINE = "#33658a", "#8a94a0", "#1d2733", "#e3e7ec"
-_SERIES = ("#33658a", "#d17a22", "#2a7f4f", "#7a4f9a")
+_BLUE, _ORANGE, _GRAY, _INK, _LINE = "#33658a", "#d17a22", "#5f6b7a", "#1d2733", "#e3e7ec"
+_SERIES = (_GRAY, _BLUE, _ORANGE, "#2a7f4f")
 _DPI = 110
 
 
@@ -31,7 +33,9 @@ def episode_plot(labels: RewardLabels, before: Sequence[RewardCourse], shots: Se
         for axes, shot in zip(np.ravel(upper.subplots(1, len(shots))), shots, strict=True):
             draw_shot(axes, shot, start, window(shots))
     panels = lower.subplots(1, 3, sharex=True)
-    for course, color, style in (*((c, _GRAY, "--") for c in before), (new, _BLUE, "-")):
+    styles = ((_ORANGE, "--"), (_GRAY, ":"))  # of what was acted on, and of a simulator's truth beside it
+    drawn = [(course, *style) for course, style in zip(before, styles, strict=False)]
+    for course, color, style in (*drawn, (new, _BLUE, "-")):
         seconds = (course.stamp - start) * 1e-9
         for axes, values in zip(panels, _values(course), strict=True):
             axes.plot(seconds, values, style, color=color, linewidth=1.4, label=course.name)
@@ -126,6 +130,7 @@ def _label(axes: Axes, title: str) -> None:
 
 
 def _png(figure: Figure) -> bytes:
+    """With few colors, as noise of a camera makes large files."""
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=_DPI)
-    return buffer.getvalue()
+    return picture_png(np.asarray(Image.open(buffer).convert("RGB")))

@@ -2,23 +2,24 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import torch
 from rfs_policy.checkpoint import write_atomically
-from rfs_policy.network import FlowNetwork
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
 STATE_FILE = "training.safetensors"
+Network = TypeVar("Network", bound=torch.nn.Module)
 
 
 @dataclass
-class TrainingState:
+class TrainingState(Generic[Network]):
     """Network, its exponential moving average, optimizer, generator of all randomness, and steps done."""
 
-    network: FlowNetwork
-    average: FlowNetwork
+    network: Network
+    average: Network
     optimizer: torch.optim.Optimizer
     generator: torch.Generator
     step: int = 0

@@ -180,7 +180,7 @@ def train(
     output.mkdir(parents=True, exist_ok=True)
     if resume:
         training.state.restore(output)
-    _forget_metrics(output / METRICS_FILE, after=training.state.step)
+    forget_metrics(output / METRICS_FILE, after=training.state.step)
     if start:
         training.start_from(start)
     record = {"data": [str(path) for path in paths], "layout": layout.name, "training": config.to_dict()}
@@ -199,7 +199,7 @@ def train(
         training.run(progress)
 
 
-def _forget_metrics(file: Path, after: int) -> None:
+def forget_metrics(file: Path, after: int) -> None:
     """Drop entries of steps that will be done again: all of them in a new run."""
     lines = file.read_text().splitlines(keepends=True) if file.is_file() else []
     kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= after]

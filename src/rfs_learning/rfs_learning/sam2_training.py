@@ -1,0 +1,237 @@
+"""Training of a small SAM2 on pictures of the simulated grasp task, so that a promptable tracker of SAM2's
+architecture can be tested and shown without the published weights: `./rfs train sam2 --output runs/sam2`.
+
+Clips of the scripted expert's episodes with the training objects are drawn anew for every step, in random
+colors and sizes, from random cameras, with noise, distractors, occluders and frames without the object. The
+result is a folder for `Sam2VideoModel.from_pretrained`: OUTPUT/model.
+"""
+
+import argparse
+import copy
+import json
+import math
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from rfs_policy.checkpoint import write_atomically
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch import Tensor
+from torch.nn import functional
+from transformers import Sam2VideoModel
+
+from rfs_learning.flow_state import TrainingState
+from rfs_learning.flow_training import CONFIG_FILE, METRICS_FILE, forget_metrics, versions
+from rfs_learning.interrupt import Interrupt
+from rfs_learning.sam2_batch import Batch, make_batch
+from rfs_learning.sam2_clips import draw_clip
+from rfs_learning.sam2_config import Sam2Config
+from rfs_learning.sam2_evaluation import report
+from rfs_learning.sam2_folder import save_model
+from rfs_learning.sam2_loss import iou, tracking_loss
+from rfs_learning.sam2_network import make_network, parameters, resized
+from rfs_learning.sam2_poses import Poses, record_poses
+from rfs_learning.sam2_tracking import ClipTracker, Prediction, Truth, normalize
+
+MODEL_FOLDER = "model"
+
+
+class Sam2Training:
+    """One run: poses to draw clips of, training state, and the folder that everything is written to.
+
+    Every random choice comes from one generator that is saved with the state, so that a resumed run equals an
+    uninterrupted one.
+    """
+
+    def __init__(self, poses: Poses, config: Sam2Config, output: Path) -> None:
+        self.poses, self.config, self.output = poses, config, output
+        torch.manual_seed(config.seed)
+        network = make_network(config)
+        self._near_config = replace(config, image_size=config.image_size // 2, near=0)
+        self._near = resized(network, self._near_config)
+        optimizer = torch.optim.AdamW(
+            network.parameters(),
+            config.learning_rate,
+            betas=(0.9, 0.98),  # the first gradients are far larger than all others: forget them soon
+            weight_decay=config.weight_decay,
+            fused=True,
+        )
+        generator = torch.Generator().manual_seed(config.seed)
+        self.state: TrainingState[Sam2VideoModel] = TrainingState(
+            network, copy.deepcopy(network), optimizer, generator
+        )
+        self.started = time.monotonic()
+
+    def run(self, progress: Progress, until: int | None = None) -> None:
+        """Train to the last step (or `until`), saving on the way; an interrupt saves and ends early."""
+        interrupted = Interrupt()
+        bar = progress.add_task(
+            "train sam2", total=self.config.steps, completed=self.state.step, loss=float("nan")
+        )
+        steps: list[dict[str, float]] = []
+        last = self.config.steps if until is None else until
+        while self.state.step < last and not interrupted.seen:
+            steps.append(self.step())
+            progress.update(bar, completed=self.state.step, loss=steps[-1]["loss"])
+            if self.state.step % self.config.log_every == 0 or self.state.step == last:
+                self._log(steps)
+                steps.clear()
+            if self.state.step % self.config.save_every == 0:
+                self.save()
+        self.save()
+        interrupted.restore()
+        if interrupted.seen:
+            progress.console.print(f"stopped at step {self.state.step}; saved: go on with --resume")
+
+    def step(self) -> dict[str, float]:
+        """One optimizer step; returns loss, and IoU of prompted and of tracked frames."""
+        state, config = self.state, self.config
+        for group in state.optimizer.param_groups:
+            group["lr"] = learning_rate(state.step, config)
+        figures = self.loss(self.draw())
+        state.optimizer.zero_grad(set_to_none=True)
+        figures["loss"].backward()
+        torch.nn.utils.clip_grad_norm_(state.network.parameters(), config.gradient_clip)
+        state.optimizer.step()
+        state.step += 1
+        self._average()
+        return {name: value.item() for name, value in figures.items()}
+
+    def draw(self) -> Batch:
+        """The next step's clips."""
+        seed = int(torch.randint(2**62, (), generator=self.state.generator))
+        rng = np.random.default_rng(seed)
+        clips = [draw_clip(self.poses, self.config, self.near, rng) for _ in range(self.config.batch)]
+        size = self._near_config.image_size if self.near else self.config.image_size
+        return make_batch(clips, size, rng)
+
+    @property
+    def near(self) -> bool:
+        """Whether the next step sees only the object's surroundings."""
+        return self.state.step < self.config.near
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Mean loss over the frames, and IoU with the truth over those that show the object."""
+        config = self._near_config if self.near else self.config
+        tracker = ClipTracker(self._near if self.near else self.state.network)
+        features = tracker.encode(normalize(batch.pictures, config.image_size))
+        teacher = max(0.0, 1.0 - self.state.step / max(1, config.teacher))
+        told = torch.rand(len(batch.masks), generator=self.state.generator) < teacher
+        losses, overlaps = [], []
+        for time_index in range(config.frames):
+            present = features.of(batch.order[:, time_index])
+            masks = batch.masks[:, time_index]
+            truth = Truth(_resized(masks, config.image_size), told)
+            if time_index == 0:
+                prediction = tracker.prompt(present, batch.prompt, truth)
+            else:
+                prediction = tracker.track(present, truth)
+            losses.append(tracking_loss(prediction, masks, config.focal_weight))
+            overlaps.append(_overlap(prediction, masks))
+        return {
+            "loss": torch.stack(losses).mean(),
+            "prompted_iou": overlaps[0].nanmean(),
+            "tracked_iou": torch.stack(overlaps[1:]).nanmean(),
+        }
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Exponential moving average, faster at the start, when the weights still change a lot."""
+        decay = min(self.config.ema, (1 + self.state.step) / (10 + self.state.step))
+        pairs = zip(self.state.average.parameters(), self.state.network.parameters(), strict=True)
+        for average, value in pairs:
+            average.lerp_(value, 1 - decay)
+
+    def _log(self, steps: Sequence[dict[str, float]]) -> None:
+        entry = {
+            "step": self.state.step,
+            **{name: float(np.nanmean([step[name] for step in steps])) for name in steps[0]},
+            "learning_rate": learning_rate(self.state.step, self.config),
+            "seconds": time.monotonic() - self.started,
+        }
+        with (self.output / METRICS_FILE).open("a") as stream:
+            stream.write(json.dumps(entry) + "\n")
+
+    def save(self) -> None:
+        """Training state, and the averaged model."""
+        self.state.save(self.output)
+        save_model(self.state.average, self.output / MODEL_FOLDER)
+
+
+def learning_rate(step: int, config: Sam2Config) -> float:
+    """Linear warm-up, constant, linear decay to zero over the last steps."""
+    warm = min(1.0, (step + 1) / max(1, config.warmup))
+    left = (config.steps - step) / max(1, math.ceil(config.decay * config.steps))
+    return config.learning_rate * min(warm, left, 1.0)
+
+
+def _resized(masks: Tensor, size: int) -> Tensor:
+    """Masks (b, h, w) bool as (b, size, size)."""
+    return functional.interpolate(masks[:, None].float(), size=(size, size), mode="bilinear")[:, 0] > 0.5
+
+
+@torch.no_grad()
+def _overlap(prediction: Prediction, masks: Tensor) -> Tensor:
+    """(b,) IoU, NaN where the object is not seen."""
+    logits = functional.interpolate(prediction.mask()[:, None], size=masks.shape[-2:], mode="bilinear")
+    seen = masks.flatten(1).any(dim=1)
+    return torch.where(seen, iou(logits[:, 0] > 0, masks), torch.nan)
+
+
+def train(output: Path, config: Sam2Config, resume: bool) -> None:
+    """Record poses, train or resume, write everything below `output`."""
+    torch.set_num_threads(config.threads)
+    training = Sam2Training(record_poses(config.episodes, config.first_seed), config, output)
+    output.mkdir(parents=True, exist_ok=True)
+    if resume:
+        training.state.restore(output)
+    forget_metrics(output / METRICS_FILE, after=training.state.step)
+    record = {"training": config.to_dict()} | versions()
+    write_atomically(output / CONFIG_FILE, json.dumps(record, indent=2).encode())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}  loss {task.fields[loss]:.4f}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns) as progress:
+        count = parameters(training.state.network) / 1e6
+        progress.console.print(f"{count:.2f} million parameters, writing to {output}")
+        training.run(progress)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="rfs train sam2", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--output", type=Path, default=Path("runs/sam2"), help="folder of the run")
+    parser.add_argument("--config", help="YAML with settings that differ from the packaged config/sam2.yaml")
+    parser.add_argument("--steps", type=int, help="optimizer steps")
+    parser.add_argument("--batch", type=int, help="clips a step")
+    parser.add_argument("--seed", type=int, help="seed of every random choice")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --output")
+    parser.add_argument("--evaluate", metavar="FOLDER", type=Path, help="only judge this model: IoU a object")
+    parser.add_argument("--episodes", type=int, default=1, help="episodes of each object to judge it by")
+    args = parser.parse_args(argv)
+    try:
+        if args.evaluate:
+            torch.set_num_threads(1)
+            report(args.evaluate, args.episodes, args.output)
+            return 0
+        config = Sam2Config.load(args.config, steps=args.steps, batch=args.batch, seed=args.seed)
+        train(args.output, config, args.resume)
+    except (ValueError, OSError) as error:
+        print(f"rfs train sam2: {error}", file=sys.stderr)
+        return 1
+    print(f"model: {args.output}/{MODEL_FOLDER}, metrics: {args.output}/{METRICS_FILE}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,5 +1,6 @@
 """Logarithms of the odds that pixels show the object, from color, height, robot and place."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -48,7 +49,7 @@ def local_odds(patch: Patch, colors: Colors) -> Odds:
     return (color + np.where(patch.core, _CORE, geometry)).astype(np.float32)
 
 
-def place_odds(patch: Patch, center: Array, radius: float, others: list[Array]) -> Odds:
+def place_odds(patch: Patch, center: Array, radius: float, others: Sequence[Array]) -> Odds:
     """(h, w) from how far the points are from the object's center, and from the centers of its likes."""
     distance = np.linalg.norm(patch.points - center.astype(np.float32), axis=-1)
     beyond = (distance / radius - 1.0) / _MARGIN
@@ -57,6 +58,11 @@ def place_odds(patch: Patch, center: Array, radius: float, others: list[Array]) 
         nearer = np.linalg.norm(patch.points - other.astype(np.float32), axis=-1) < distance
         odds = np.where(nearer, _FAR, odds)
     return odds.astype(np.float32)
+
+
+def probabilities(odds: Odds) -> Odds:
+    """From logarithms of odds."""
+    return 1.0 / (1.0 + np.exp(-odds))
 
 
 def with_neighbors(odds: Odds) -> Odds:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from rfs_policy.checkpoint import load_checkpoint, save_checkpoint
 from rfs_teleop.bag_reader import Bag
 
 DOMAIN = "87"
-START = 5.0  # s until the first trial runs
+START_PATIENCE = 120.0  # s until the first trial runs
 LATENCY_GOAL, JITTER_GOAL = 40.0, 3.0  # ms
 HIGHER_RATES = (20.0, 25.0, 50.0)  # Hz
 _LAUNCH = "import sys; from rfs_bringup.launching import main; sys.exit(main(sys.argv[1:]))"
@@ -130,13 +131,30 @@ def _run_stack(rate: float, duration: float, policy: str, folder: Path, more: Se
     log = folder / "log.txt"
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
-        try:
-            process.wait(duration + START)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGINT)
-            process.wait(20)
-            return
-    raise RuntimeError(f"the stack stopped by itself:\n{log.read_text()[-2000:]}")
+        began = _runs(process, folder / "bags", START_PATIENCE)
+        runs = began and _lasts(process, duration)
+        process.send_signal(signal.SIGINT)
+        process.wait(20)
+    if not runs:
+        what = "stopped by itself" if began else f"ran no trial within {START_PATIENCE:g} s"
+        raise RuntimeError(f"the stack {what}:\n{log.read_text()[-2000:]}")
+
+
+def _runs(process: subprocess.Popen[bytes], bags: Path, patience: float) -> bool:
+    """Whether the first trial opens its bag within so many s."""
+    end = time.monotonic() + patience
+    while not bags.exists() and time.monotonic() < end and _lasts(process, 0.1):
+        pass
+    return bags.exists()
+
+
+def _lasts(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Whether a process is still alive after so many s."""
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
 
 
 def _read(bag: Path, cadence: Cadence) -> None:

@@ -1,30 +1,24 @@
 """The whole reward from vision without ROS: frames in, judgements out."""
 
-from dataclasses import dataclass
-from enum import IntEnum
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rfs_description import kinematics
 from rfs_reward import grasp_reward
+from rfs_reward.auto_prompt import find_object
+from rfs_reward.camera_correction import CameraCorrection
 from rfs_reward.frame import Frame
-from rfs_reward.object_points import object_points
+from rfs_reward.object_estimate import Estimate, ObjectEstimator
+from rfs_reward.object_points import View
 from rfs_reward.reward_config import RewardConfig
+from rfs_reward.shape_registration import Pose
 from rfs_reward.success import HeldLift
 from rfs_reward.tracker import PromptError, Track, Tracker
+from rfs_reward.tracking import Tracking
 
 Array = NDArray[np.float64]
-
-
-class Tracking(IntEnum):
-    """How the object is known; the values are those of `rfs_msgs/GraspReward`."""
-
-    SEEN = 0
-    HELD = 1
-    WITH_PALM = 2
-    LOST = 3
-    NONE = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,15 +58,17 @@ class Judge:
     def __init__(self, tracker: Tracker, config: RewardConfig | None = None):
         self.tracker = tracker
         self.config = config or RewardConfig.load()
+        self._correction = CameraCorrection(self.config.object.table_height)
         self.reset()
 
     def reset(self) -> None:
         """Begin a new episode: forget object, heights and success."""
         self.tracker.reset()
+        self._correction.reset()
         self._prompted = False
+        self._estimator = ObjectEstimator(self.config.object)
         self._heights: list[float] = []
         self._success = HeldLift(self.config.success)
-        self._centroid = np.full(3, np.nan)
         self._stamp: int | None = None
         self._seen: int | None = None
 
@@ -87,64 +83,67 @@ class Judge:
             PromptError: nothing to track there. All stays as it was.
             ValueError: the frame is older than the one before.
         """
-        self._check_order(frame)
-        if points is None and box is None:
-            from rfs_reward.auto_prompt import find_object
-
-            found = find_object(frame)
-            points, box = found.points, found.box
-        track = self.tracker.prompt(frame, points, box)
-        self._prompted = True
-        return self._judge(frame, track)
+        return self._prompt(self._taken(frame), points, box)
 
     def observe(self, frame: Frame) -> Judgement:
         """Judge the next frame. ValueError when it is older than the one before."""
-        self._check_order(frame)
+        frame = self._taken(frame)
         if self._prompted:
             return self._judge(frame, self.tracker.track(frame))
         if not self.config.automatic:
             return self._unknown(frame, "nobody has said what to track")
         try:
-            return self.prompt(frame)
+            return self._prompt(frame)
         except PromptError as error:
             return self._unknown(frame, str(error))
 
-    def _check_order(self, frame: Frame) -> None:
+    def _taken(self, frame: Frame) -> Frame:
+        """The frame with its camera corrected; ValueError when it is older than the one before."""
         if self._stamp is not None and frame.stamp < self._stamp:
             raise ValueError(
                 f"a frame of {frame.stamp} ns came after one of {self._stamp} ns; reset begins a new episode"
             )
+        return replace(frame, camera=self._correction.camera(frame))
+
+    def _prompt(
+        self, frame: Frame, points: ArrayLike | None = None, box: ArrayLike | None = None
+    ) -> Judgement:
+        if points is None and box is None:
+            found = find_object(frame)
+            points, box = found.points, found.box
+        track = self.tracker.prompt(frame, points, box)
+        self._prompted = True
+        self._estimator.expect_another()
+        return self._judge(frame, track)
 
     def _unknown(self, frame: Frame, problem: str) -> Judgement:
         """Nothing is tracked."""
         nothing = Track(np.zeros(frame.depth.shape, bool), 0.0)
-        return self._judgement(frame, nothing, Tracking.NONE, problem)
+        return self._judgement(frame, nothing, Estimate.unknown(Tracking.NONE), problem)
 
     def _judge(self, frame: Frame, track: Track) -> Judgement:
-        points = object_points(frame, track.mask)
-        if len(points):
-            self._centroid, self._seen = points.mean(0), frame.stamp
+        view = View(frame.camera, frame.depth, track.mask, frame.robot)
+        estimate = self._estimator.update(frame.stamp, view, Pose(*kinematics.forward(frame.joints[:7])))
+        if estimate.tracking == Tracking.SEEN:
+            self._seen = frame.stamp
             if len(self._heights) < self._FIRST_FRAMES:
-                self._heights.append(float(self._centroid[2]))
-            return self._judgement(frame, track, Tracking.SEEN, "")
-        age = np.inf if self._seen is None else (frame.stamp - self._seen) * 1e-9
-        if age > self.config.object.lost_after:
-            self._centroid = np.full(3, np.nan)
-            return self._judgement(frame, track, Tracking.LOST, "the object is out of sight")
-        return self._judgement(frame, track, Tracking.HELD, "")
+                self._heights.append(float(estimate.center[2]))
+        lost = estimate.tracking == Tracking.LOST
+        return self._judgement(frame, track, estimate, "the object is out of sight" if lost else "")
 
-    def _judgement(self, frame: Frame, track: Track, tracking: Tracking, problem: str) -> Judgement:
+    def _judgement(self, frame: Frame, track: Track, estimate: Estimate, problem: str) -> Judgement:
         palm, _ = kinematics.forward(frame.joints[:7])
-        lift = float(self._centroid[2] - np.median(self._heights)) if self._heights else np.nan
-        distance = float(np.linalg.norm(self._centroid - palm))
+        center = estimate.center
+        lift = float(center[2] - np.median(self._heights)) if self._heights else np.nan
+        distance = float(np.linalg.norm(center - palm))
         terms = grasp_reward.terms(distance, lift, self.config.reward)
         weights = grasp_reward.weights(self.config.reward)
         self._stamp = frame.stamp
         return Judgement(
             stamp=frame.stamp,
             mask=track.mask,
-            tracking=tracking,
-            centroid=self._centroid.copy(),
+            tracking=estimate.tracking,
+            centroid=center,
             palm=palm,
             palm_distance=distance,
             lift=lift,
@@ -152,7 +151,11 @@ class Judge:
             weights=weights,
             reward=grasp_reward.total(terms, weights),
             success=self._success.see(frame.stamp, lift),
-            confidence=track.confidence if np.isfinite(distance) else 0.0,
-            age=0.0 if self._seen is None else (frame.stamp - self._seen) * 1e-9,
+            confidence=self._confidence(track, estimate),
+            age=np.nan if self._seen is None else (frame.stamp - self._seen) * 1e-9,
             problem=problem,
         )
+
+    def _confidence(self, track: Track, estimate: Estimate) -> float:
+        """The tracker's, less where little of the object is seen; of what is hidden, the estimate's alone."""
+        return estimate.belief * (track.confidence if estimate.tracking == Tracking.SEEN else 1.0)

@@ -1,18 +1,40 @@
 """From a mask and registered depth to points of the object."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import KDTree
 
-from rfs_reward.frame import Frame
+from rfs_reward.camera import PinholeCamera
 
 Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+_MOST = 150  # points; more say no more
+_NEIGHBORS = 2  # within the distance of so many pixels; what has fewer hovers between two surfaces
+_REACH = 3.0  # pixels
 
 
-def object_pixels(frame: Frame, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(h, w) bool: the mask's pixels of known depth that do not show the robot."""
-    return mask & ~frame.robot & np.isfinite(frame.depth)
+@dataclass(frozen=True, eq=False)
+class View:
+    """What one frame shows: camera, depth (h, w) m, the object's and the robot's pixels (h, w)."""
+
+    camera: PinholeCamera
+    depth: NDArray[np.float32]
+    mask: Mask
+    robot: Mask
 
 
-def object_points(frame: Frame, mask: NDArray[np.bool_]) -> Array:
-    """(n, 3) m, base frame: what depth says about the mask's pixels; perhaps none."""
-    return frame.camera.points(frame.depth, object_pixels(frame, mask))
+def object_points(view: View) -> Array:
+    """(n, 3) m, base frame, at most 150: what depth says about the object; perhaps none.
+
+    Without the robot's pixels, and without points that hover between two surfaces, as they come at edges.
+    """
+    points = view.camera.points(view.depth, view.mask & ~view.robot)
+    if len(points) <= _NEIGHBORS:
+        return points[:0]
+    pixel = np.linalg.norm(np.median(points, 0) - view.camera.position) / view.camera.intrinsics[0, 0]
+    step = -(-len(points) // _MOST)
+    distance, _ = KDTree(points).query(points[::step], k=_NEIGHBORS + 1)
+    return points[::step][distance[:, -1] < _REACH * pixel]

@@ -81,7 +81,7 @@ class RewardConfig:
             raise ValueError(f"{source}: {error}") from error
 
 
-def _build(kind: type, entries: Any, where: str) -> Any:
+def _build(kind: Any, entries: Any, where: str) -> Any:
     known = {f.name: f for f in fields(kind)}
     if not isinstance(entries, Mapping):
         raise ValueError(f"{where.rstrip('.') or 'the file'} must have the entries {', '.join(known)}")

@@ -1,0 +1,69 @@
+"""The calibrated camera corrected by what is known better: where the robot is, and how high the table."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rfs_description import rotations
+from rfs_reward.camera import PinholeCamera
+from rfs_reward.camera_registration import register
+from rfs_reward.frame import Frame
+from rfs_reward.leveling import leveled
+from rfs_reward.robot_shapes import RobotShapes
+from rfs_reward.table import find_table
+
+Array = NDArray[np.float64]
+
+_FRAMES = 3  # an episode's first frames that are looked at
+_WIDE = 80  # pixels are enough to find the robot
+
+
+class CameraCorrection:
+    """Looks at an episode's first frames; from the first on it says where the camera really is.
+
+    The calibration's errors are the same in all pictures of an episode, and as large as a whole centimeter of
+    the object's place. Where robot or table do not show, the calibration stays.
+    """
+
+    def __init__(self, table_height: float):
+        self._table_height = table_height
+        self._shapes = RobotShapes()
+        self.reset()
+
+    def reset(self) -> None:
+        """The camera may have been calibrated anew."""
+        self._shifts: list[Array] = []
+        self._turns: list[Array] = []
+        self._given: PinholeCamera | None = None
+        self._corrected: PinholeCamera | None = None
+
+    def camera(self, frame: Frame) -> PinholeCamera:
+        """The frame's camera, corrected."""
+        if len(self._shifts) < _FRAMES:
+            self._look(frame)
+        if self._corrected is None or frame.camera is not self._given:
+            self._given, self._corrected = frame.camera, self._moved(frame.camera)
+        return self._corrected
+
+    def _look(self, frame: Frame) -> None:
+        registered = replace(frame, camera=self._on_robot(frame))
+        level = leveled(registered.camera, find_table(registered), self._table_height)
+        self._shifts.append(level.position - frame.camera.position)
+        self._turns.append(rotations.to_vector(level.rotation @ frame.camera.rotation.T))
+        self._corrected = None
+
+    def _on_robot(self, frame: Frame) -> PinholeCamera:
+        """The frame's camera where its depth shows the robot on its shapes."""
+        camera, step = frame.camera, -(-frame.camera.width // _WIDE)
+        depth = frame.depth[::step, ::step]
+        intrinsics = np.diag([1 / step, 1 / step, 1.0]) @ camera.intrinsics
+        thinned = PinholeCamera(intrinsics, camera.position, camera.rotation, depth.shape[1], depth.shape[0])
+        self._shapes.place(frame.joints)
+        found = register(self._shapes, thinned, depth)
+        return replace(camera, position=found.position, rotation=found.rotation)
+
+    def _moved(self, camera: PinholeCamera) -> PinholeCamera:
+        turn = rotations.from_vector(np.mean(self._turns, 0))
+        position = camera.position + np.mean(self._shifts, 0)
+        return replace(camera, position=position, rotation=turn @ camera.rotation)

@@ -1,0 +1,151 @@
+"""Where the object's center is, from frame to frame: seen, hidden where it was, in the hand, or lost."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rfs_reward.object_points import View, object_points
+from rfs_reward.object_shape import ObjectShape, learn
+from rfs_reward.reward_config import ObjectConfig
+from rfs_reward.shape_registration import Fit, Pose, register
+from rfs_reward.silhouette import Silhouette
+from rfs_reward.tracking import Tracking
+from rfs_reward.visibility import seen_through
+
+Array = NDArray[np.float64]
+
+_FEWEST = 4  # points that say where an object is
+_LEARNED_FRAMES = 5  # its shape is learned from so many first frames, if it stands still
+_STILL = 0.01  # m between frames: it stands still
+_FITS = 0.5  # share of the points that must lie on the shape
+_EXPECTED = 0.01, 0.10  # m, rad: how well the next pose is expected
+_ANYWHERE = 0.05, 0.10
+_HAND = 0.14  # m from palm to center: the hand may hold it
+_RISEN = 0.015  # m over its first height: held by the hand, if that is near
+_LESS_LIKELY = 0.1  # of the shape must be seen through more for the less likely place to be believed
+_CONTRADICTED = 0.3  # share of the shape that is seen through: it is not there
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """How the object is known, its center (3,) m (NaN: not known), and how far that is believed, 0 to 1."""
+
+    tracking: Tracking
+    center: Array
+    belief: float
+
+    @classmethod
+    def unknown(cls, tracking: Tracking) -> Self:
+        """Nothing is known."""
+        return cls(tracking, np.full(3, np.nan), 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """What is known of the object: shape, last pose, the palm's pose then, first height (m), whether it rose
+    in the hand, and when (ns) it was last seen."""
+
+    shape: ObjectShape
+    pose: Pose
+    palm: Pose
+    first_height: float
+    in_hand: bool
+    seen: int
+
+
+class ObjectEstimator:
+    """Learns the object's shape in the first frames and then registers it to what is visible of it."""
+
+    def __init__(self, config: ObjectConfig):
+        self._config = config
+        self._learned: list[tuple[Array, ObjectShape]] = []
+        self._known: _Known | None = None
+        self._lost = self._another = False
+
+    def expect_another(self) -> None:
+        """The next view may show another object than before: it was prompted."""
+        self._another = True
+
+    def update(self, stamp: int, view: View, palm: Pose) -> Estimate:
+        """Take a frame's view of the object at a stamp, ns, with the measured pose of the palm."""
+        points = object_points(view)
+        known, enough = self._known, len(points) >= _FEWEST
+        if known is None:
+            return self._begin(stamp, points, view, palm) if enough else Estimate.unknown(Tracking.LOST)
+        expected = _expected(known, palm)
+        fit = _fitted(points, view, known.shape, expected) if enough else None
+        if fit is not None:
+            return self._with_sight(stamp, view, points, palm, fit, known)
+        if self._another and enough:
+            return self._begin(stamp, points, view, palm)
+        return self._without_sight(stamp, view, palm, expected, known)
+
+    # ---- seen ----
+    def _begin(self, stamp: int, points: Array, view: View, palm: Pose) -> Estimate:
+        """Learn an object that was not known."""
+        self._learned.clear()
+        self._lost = self._another = False
+        shape, pose = self._learn(points, view)
+        self._known = _Known(shape, pose, palm, float(pose.center[2]), False, stamp)
+        return Estimate(Tracking.SEEN, pose.center, 1.0)
+
+    def _learn(self, points: Array, view: View) -> tuple[ObjectShape, Pose]:
+        """All frames' points as one shape, around the mean of their centers."""
+        self._learned.append(learn(points, view, self._config.table_height))
+        whole = np.concatenate([shape.points for _, shape in self._learned])
+        visible = max(shape.visible for _, shape in self._learned)
+        center = np.mean([center for center, _ in self._learned], 0)
+        return ObjectShape(whole, visible), Pose(center, np.eye(3))
+
+    def _with_sight(
+        self, stamp: int, view: View, points: Array, palm: Pose, fit: Fit, known: _Known
+    ) -> Estimate:
+        shape, pose, height = known.shape, fit.pose, known.first_height
+        moved = np.linalg.norm(pose.center - known.pose.center)
+        if len(self._learned) < _LEARNED_FRAMES and moved < _STILL and not known.in_hand:
+            shape, pose = self._learn(points, view)
+            height = float(pose.center[2])
+        in_hand = _near(pose, palm) and pose.center[2] > height + _RISEN
+        self._known = _Known(shape, pose, palm, height, bool(in_hand), stamp)
+        self._lost = self._another = False
+        return Estimate(Tracking.SEEN, pose.center, min(1.0, 2.0 * len(points) / shape.visible))
+
+    # ---- not seen ----
+    def _without_sight(
+        self, stamp: int, view: View, palm: Pose, expected: list[Pose], known: _Known
+    ) -> Estimate:
+        age = (stamp - known.seen) * 1e-9
+        through = [seen_through(pose.place(known.shape.outline), view) for pose in expected]
+        chosen = int(np.argmin(np.add(through, _LESS_LIKELY * np.arange(len(expected)))))
+        self._lost |= through[chosen] > _CONTRADICTED or age > self._config.lost_after
+        if self._lost:
+            return Estimate.unknown(Tracking.LOST)
+        pose = expected[chosen]
+        state = Tracking.HELD if pose is known.pose else Tracking.WITH_PALM
+        self._known = _Known(known.shape, pose, palm, known.first_height, known.in_hand, known.seen)
+        return Estimate(state, pose.center, 0.5 * (1.0 - age / self._config.lost_after))
+
+
+def _near(pose: Pose, palm: Pose) -> bool:
+    return bool(np.linalg.norm(pose.center - palm.center) < _HAND)
+
+
+def _expected(known: _Known, palm: Pose) -> list[Pose]:
+    """Where it may be now, likeliest first: where it was, and in the hand."""
+    if not _near(known.pose, known.palm):
+        return [known.pose]
+    carried = known.pose.carried(known.palm, palm)
+    return [carried, known.pose] if known.in_hand else [known.pose, carried]
+
+
+def _fitted(points: Array, view: View, shape: ObjectShape, expected: list[Pose]) -> Fit | None:
+    """The best registration that fits; where none does, one from anywhere near the points."""
+    silhouette = Silhouette(view)
+    fits = [register(points, silhouette, shape, pose, _EXPECTED) for pose in expected]
+    best = min(fits, key=lambda fit: fit.error)
+    if best.share >= _FITS:
+        return best
+    again = register(points, silhouette, shape, Pose(points.mean(0), expected[0].rotation), _ANYWHERE)
+    return again if again.share >= _FITS else None

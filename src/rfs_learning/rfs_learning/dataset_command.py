@@ -11,6 +11,7 @@ from rfs_teleop.bag_folders import find_bags
 from rich.console import Console
 
 from rfs_learning.dataset_build import build
+from rfs_learning.reward_labels import check_label
 from rfs_learning.transitions import TransitionDataset
 
 SKIPPED = 3
@@ -63,6 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _build(paths: Sequence[Path], output: Path, console: Console, label: str) -> int:
     began = time.perf_counter()
+    if label:
+        check_label(label)
     result = build(find_bags(paths), output, console, label)
     if result.dataset is None:
         console.print("[red]no bag could be used, no dataset was written[/]")

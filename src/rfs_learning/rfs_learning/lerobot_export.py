@@ -2,7 +2,7 @@
 
     data/chunk-000/file-000.parquet             one row a transition, files of about 100 MB
     meta/info.json, stats.json, tasks.parquet   features and sizes; statistics; "grasp the mug", ...
-    meta/episodes/chunk-000/file-000.parquet    where each episode lies, its object, outcome and statistics
+    meta/episodes/chunk-000/file-000.parquet    where an episode lies, its outcome, rewards, statistics
 
 LeRobot takes the frames of an episode to be 1 / fps apart, so each unbroken chain of transitions becomes an
 episode of its own; the measured stamps are kept beside. It has no type for point clouds, and its tools that
@@ -125,7 +125,7 @@ def export(dataset: TransitionDataset, output: Path, console: Console) -> str:
             for rows in _chains(dataset, index):
                 _add(written, dataset, index, rows)
         written.close()
-        _write_meta(written, int(dataset.layout.rate_hz), dataset.rewards)
+        _write_meta(written, int(dataset.layout.rate_hz))
         partial.rename(output)
     finally:
         written.close()
@@ -167,6 +167,7 @@ def _add(output: _Output, dataset: TransitionDataset, index: int, rows: slice) -
             "meta/episodes/file_index": 0,
             **{name: str(dataset.array(name)[index]) for name in ("bag", "session", "operator", "outcome")},
             "reward_source": dataset.reward_source(index),
+            "reward_label": dataset.rewards.get("label", ""),
             **{f"stats/{key}/{part}": v for key, s in stats.items() for part, v in s.items()},
         }
     )
@@ -179,8 +180,7 @@ def _as_arrow(values: NDArray) -> pa.Array:
     return flat if values.ndim == 1 else pa.FixedSizeListArray.from_arrays(flat, math.prod(values.shape[1:]))
 
 
-def _write_meta(output: _Output, fps: int, rewards: dict[str, Any]) -> None:
-    """rewards: label and run of those that were computed afterwards, in an entry of our own."""
+def _write_meta(output: _Output, fps: int) -> None:
     meta = output.folder / "meta"
     (output.folder / EPISODES_FILE).parent.mkdir(parents=True)
     pq.write_table(pa.Table.from_pylist(output.episodes), output.folder / EPISODES_FILE)
@@ -201,7 +201,6 @@ def _write_meta(output: _Output, fps: int, rewards: dict[str, Any]) -> None:
         "data_path": DATA_FILE,
         "video_path": None,
         "features": output.features,
-        "rfs_rewards": rewards,
     }
     (meta / "info.json").write_text(json.dumps(info, indent=1) + "\n")
 

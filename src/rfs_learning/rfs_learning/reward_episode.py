@@ -71,7 +71,7 @@ def finished(path: Path, label: str, identity: Mapping[str, Any]) -> EpisodeSumm
         labels = RewardLabels.read(labels_file(path, label))
     except (LabelError, FileNotFoundError, ValueError):
         return None
-    done = labels.bag == own and labels.run == identity
+    done = labels.bag.same(own) and labels.run == identity
     return summary(labels, Counter()) if done else None
 
 

@@ -13,7 +13,7 @@ What is not known is NaN. The file's metadata names bag, tracker, weights' hash,
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,10 @@ class BagIdentity:
     def of(cls, bag: IndexedBag) -> "BagIdentity":
         """The identity of an open bag."""
         return cls(bag.contract.get("session", ""), bag.name, bag.began)
+
+    def same(self, other: "BagIdentity") -> bool:
+        """Whether it is one recording; its name is another one where the file is given, not the folder."""
+        return (self.session, self.began) == (other.session, other.began)
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,7 +186,7 @@ def read_labels(bag: IndexedBag, path: Path, label: str) -> RewardLabels:
     except FileNotFoundError:
         way_out = f"'./rfs reward relabel {path} --label {label}' makes them"
         raise LabelError(f"it has no rewards '{label}' beside it: {way_out}") from None
-    if replace(labels.bag, name="") != replace(BagIdentity.of(bag), name=""):
+    if not labels.bag.same(BagIdentity.of(bag)):
         raise LabelError(
             f"{file} holds the rewards of another recording, {labels.bag.name}: relabel this bag"
         )

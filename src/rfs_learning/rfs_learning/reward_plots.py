@@ -67,13 +67,14 @@ def progress_plot(groups: Mapping[str, Sequence[RewardLabels]]) -> bytes:
     groups: episodes by the label that they are called in the legend. An episode keeps its last value after
     its end, so that the mean is always over the same episodes.
     """
-    names = list(next(iter(groups.values()))[0].terms)
+    episodes = [episode for group in groups.values() for episode in group]
+    names = [name for name in episodes[0].terms if all(name in episode.terms for episode in episodes)]
     figure = Figure(figsize=(9.6, 3.0), layout="constrained")
     panels = figure.subplots(1, 1 + len(names), sharex=True)
-    for color, (label, episodes) in zip(_SERIES, groups.items(), strict=False):
-        _band(panels[0], [(e.seconds, e.reward) for e in episodes], color, label)
+    for color, (label, group) in zip(_SERIES, groups.items(), strict=False):
+        _band(panels[0], [(e.seconds, e.reward) for e in group], color, label)
         for axes, name in zip(panels[1:], names, strict=True):
-            _band(axes, [(e.seconds, e.weights[name] * e.terms[name]) for e in episodes], color, label)
+            _band(axes, [(e.seconds, e.weights[name] * e.terms[name]) for e in group], color, label)
     count = len(next(iter(groups.values())))
     titles = (f"reward, {count} episodes", *(f"{name}, weighted" for name in names))
     for axes, title in zip(panels, titles, strict=True):
@@ -85,13 +86,12 @@ def progress_plot(groups: Mapping[str, Sequence[RewardLabels]]) -> bytes:
 def _band(axes: Axes, courses: Sequence[tuple[Array, Array]], color: str, label: str) -> None:
     """Mean over courses (seconds (n,), values (n,)), and the middle 80 %; unknown values do not count."""
     time = np.linspace(0.0, max(seconds[-1] for seconds, _ in courses), 200)
-    values = np.full((len(courses), len(time)), np.nan)
-    for row, (seconds, course) in zip(values, courses, strict=True):
-        known = np.isfinite(course)
-        if known.any():
-            row[:] = np.interp(time, seconds[known], course[known])
-    axes.plot(time, np.nanmean(values, 0), color=color, linewidth=1.8, label=label)
-    low, high = np.nanpercentile(values, [10, 90], axis=0)
+    known = [(s[np.isfinite(v)], v[np.isfinite(v)]) for s, v in courses if np.isfinite(v).any()]
+    if not known:
+        return
+    values = np.array([np.interp(time, seconds, course) for seconds, course in known])
+    axes.plot(time, values.mean(0), color=color, linewidth=1.8, label=label)
+    low, high = np.percentile(values, [10, 90], axis=0)
     axes.fill_between(time, low, high, color=color, alpha=0.15, linewidth=0)
 
 

@@ -1,6 +1,7 @@
 """Relabels many bags, in this process or in several; what was finished before is passed over."""
 
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -89,6 +90,7 @@ def _pool(workers: int, tracker: str) -> Iterator[ProcessPoolExecutor]:
 
 
 def _begin(threads: int, tracker: str) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the first process, which ends the others
     cv2.setNumThreads(threads)
     if tracker == "sam2":
         import torch  # takes longer to import than a short bag takes without it

@@ -28,21 +28,8 @@ from rfs_teleop.bag_index import IndexedBag  # noqa: E402
 
 
 @pytest.fixture(scope="module")
-def film() -> tuple[FilmedRecording, bool]:
-    return filmed()
-
-
-@pytest.fixture(scope="module")
 def short() -> FilmedRecording:
     return filmed(ticks=4)[0]
-
-
-@pytest.fixture
-def grasp(film, tmp_path: Path) -> Path:
-    """A session with the bag of a whole grasp."""
-    outcome = "success" if film[1] else "failure"
-    film[0].write(tmp_path / "g" / "a", session="g", outcome=outcome, sim_time="lockstep")
-    return tmp_path / "g"
 
 
 @pytest.fixture
@@ -57,15 +44,15 @@ def read(bag: Path, label: str) -> RewardLabels:
     return RewardLabels.read(labels_file(bag, label))
 
 
-def test_rewards_are_those_of_the_judge_and_bags_stay_as_they_are(grasp, film, tmp_path, capsys) -> None:
-    before = digests(grasp)
-    words = [str(grasp), "--tracker", "rgbd", "--json", str(tmp_path / "out.json")]
+def test_rewards_are_those_of_the_judge_and_bags_stay_as_they_are(session, short, tmp_path, capsys) -> None:
+    before = digests(session)
+    words = [str(session / "a"), "--tracker", "rgbd", "--json", str(tmp_path / "out.json")]
     assert main(["relabel", *words]) == 0
-    after = digests(grasp)
+    after = digests(session)
     assert {name: after[name] for name in before} == before
     assert {name.split("/")[0] for name in after.keys() - before.keys()} == {"rewards"}
-    judge, labels = Judge(RgbdTracker()), read(grasp / "a", "rgbd")
-    with IndexedBag(grasp / "a") as bag:
+    judge, labels = Judge(RgbdTracker()), read(session / "a", "rgbd")
+    with IndexedBag(session / "a") as bag:
         judged = [judge.observe(recorded.frame) for recorded in RecordedFrames(bag, RobotView())]
     names = ("stamp", "centroid", "palm", "palm_distance", "lift", "reward", "success", "tracking")
     for name in (*names, "confidence", "age"):
@@ -74,19 +61,19 @@ def test_rewards_are_those_of_the_judge_and_bags_stay_as_they_are(grasp, film, t
     for name in judged[0].terms:
         np.testing.assert_array_equal(labels.terms[name], [judgement.terms[name] for judgement in judged])
     np.testing.assert_array_equal(labels.mask_pixels, [judgement.mask.sum() for judgement in judged])
-    ticks = sum(topic == "/camera/color/image_raw" for topic, _ in film[0].messages)
+    ticks = sum(topic == "/camera/color/image_raw" for topic, _ in short.messages)
     assert len(labels) == ticks
     (row,) = json.loads((tmp_path / "out.json").read_text())["episodes"]
-    assert (row["bag"], row["frames"]) == ("a", ticks)
-    assert row["agrees"] == (row["success"] == film[1])
+    assert (row["bag"], row["frames"], row["recorded"], row["agrees"]) == ("a", ticks, "failure", True)
+    assert row["shares"]["SEEN"] == 1.0
     assert "1 episodes" in capsys.readouterr().out
-    page = (grasp / "rewards" / "rgbd" / "report.html").read_text()
+    page = (session / "rewards" / "rgbd" / "report.html").read_text()
     assert page.count("data:image/png;base64,") == 1
 
 
 def test_a_second_run_computes_nothing_and_another_way_is_refused(session, tmp_path, capsys) -> None:
     assert main(["relabel", str(session / "a")]) == 0
-    assert main(["relabel", str(session), "--label", "recorded"]) == 0
+    assert main(["relabel", str(session / "a" / "a_0.mcap"), str(session / "b"), "--label", "recorded"]) == 0
     assert "1 of them known" in capsys.readouterr().out
     before = digests(session)
     config = tmp_path / "reward.yaml"
@@ -163,15 +150,19 @@ def test_bags_without_pictures_are_named_and_the_others_go_on(session, tmp_path,
     assert "--tracker sam2" in capsys.readouterr().err
 
 
-def test_recorded_distances_are_enough_for_other_weights(grasp, film) -> None:
-    assert main(["relabel", str(grasp / "a")]) == 0
-    labels = read(grasp / "a", "recorded")
-    messages = [message for topic, message in film[0].messages if topic == "/rfs/reward"]
+def test_recorded_distances_are_enough_for_success(tmp_path) -> None:
+    recording, success = filmed()
+    outcome = "success" if success else "failure"
+    bag = recording.write(tmp_path / "a", outcome=outcome, sim_time="lockstep")
+    assert main(["relabel", str(bag)]) == 0
+    labels = read(bag, "recorded")
+    messages = [message for topic, message in recording.messages if topic == "/rfs/reward"]
     np.testing.assert_array_equal(labels.lift, np.array([message.lift for message in messages], np.float32))
     np.testing.assert_array_equal(labels.centroid[:, 2], [message.centroid.z for message in messages])
     total = sum(labels.weights[name] * labels.terms[name] for name in labels.terms)
     np.testing.assert_allclose(labels.reward, total)
-    assert labels.success.any() == film[1]
+    assert success
+    assert labels.success.any()
 
 
 def test_a_click_during_the_episode_counts_again(tmp_path) -> None:
@@ -202,12 +193,12 @@ def test_pictures_of_the_scene_before_are_not_looked_at(short, tmp_path) -> None
     late.messages += short.messages[2:]
     for name, recording in (("late", late), ("clean", short)):
         recording.write(tmp_path / name / "a", sim_time="lockstep")
-    for words in ([], ["--tracker", "rgbd"]):
-        assert main(["relabel", str(tmp_path / "late"), str(tmp_path / "clean"), *words]) == 0
-    for label in ("recorded", "rgbd"):
-        both = [read(tmp_path / name / "a", label) for name in ("late", "clean")]
-        np.testing.assert_array_equal(both[0].stamp, both[1].stamp)
-        np.testing.assert_array_equal(both[0].reward, both[1].reward)
+    assert main(["relabel", str(tmp_path / "late")]) == 0
+    assert main(["relabel", str(tmp_path / "late"), str(tmp_path / "clean"), "--tracker", "rgbd"]) == 0
+    before, after = (read(tmp_path / name / "a", "rgbd") for name in ("late", "clean"))
+    np.testing.assert_array_equal(before.stamp, after.stamp)
+    np.testing.assert_array_equal(before.reward, after.reward)
+    np.testing.assert_array_equal(read(tmp_path / "late" / "a", "recorded").stamp, after.stamp)
 
 
 def test_pictures_of_strip_and_progress(session, tmp_path, capsys) -> None:

@@ -26,22 +26,24 @@ _ROUNDS = (0.03, 0.012)  # m: residuals beyond this are not the robot; one step 
 _POINT_ERROR = 0.008  # m, of a point: more than its noise, since neighbors err alike
 _GRAZING = 0.3  # cosine: steeper surfaces say little, and their edges mislead
 _ENOUGH = 50  # points
+_BELIEVED = 5.0  # standard deviations of the calibration's errors
 
 
 def register(shapes: RobotShapes, camera: PinholeCamera, depth: NDArray[np.float32]) -> PinholeCamera:
     """The camera (h, w), moved to agree with depth (h, w), m, on the shapes as they are placed.
 
-    Unchanged where too little of the robot is seen.
+    Unchanged where too little of the robot is seen, or where it seems to be too far away to be it.
     """
     pixels = shapes.near(camera) & np.isfinite(depth)
     measured, rays = depth[pixels].astype(np.float64), camera.rays[pixels] @ camera.rotation
+    moved = camera
     for limit in _ROUNDS:
-        step = _step(shapes, camera, measured, rays @ camera.rotation.T, limit)
+        step = _step(shapes, moved, measured, rays @ moved.rotation.T, limit)
         if step is None:
             return camera
-        turned = rotations.from_vector(step[:3]) @ camera.rotation
-        camera = replace(camera, rotation=turned, position=camera.position + step[3:])
-    return camera
+        turned = rotations.from_vector(step[:3]) @ moved.rotation
+        moved = replace(moved, rotation=turned, position=moved.position + step[3:])
+    return moved if _believable(camera, moved) else camera
 
 
 def _step(
@@ -59,3 +61,10 @@ def _step(
     weights = ((1.0 - (residual / limit) ** 2) / _POINT_ERROR)[:, None] ** 2 * design
     prior = np.repeat([ROTATION_ERROR**-2.0, POSITION_ERROR**-2.0], 3)
     return np.linalg.solve(weights.T @ design + np.diag(prior), -weights.T @ residual)
+
+
+def _believable(camera: PinholeCamera, moved: PinholeCamera) -> bool:
+    """Whether the calibration may be wrong by so much."""
+    cosine = 0.5 * (float(np.trace(moved.rotation @ camera.rotation.T)) - 1.0)
+    turn, shift = np.arccos(np.clip(cosine, -1.0, 1.0)), np.linalg.norm(moved.position - camera.position)
+    return bool(turn < _BELIEVED * ROTATION_ERROR and shift < _BELIEVED * POSITION_ERROR)

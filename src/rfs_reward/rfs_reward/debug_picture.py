@@ -5,7 +5,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rfs_reward.camera import PinholeCamera
-from rfs_reward.judge import Judgement, Tracking
+from rfs_reward.judge import Judgement
+from rfs_reward.tracking import Tracking
 
 Picture = NDArray[np.uint8]
 

@@ -142,12 +142,12 @@ class JointHistory:
         self._states.update(names, positions, stamp, now)
         if self._states.problem(now):
             return
-        at, positions = self._states.stamp, self._states.positions.copy()
+        at, known = self._states.stamp, self._states.positions.copy()
         if self._samples and at < self._samples[-1][0] - _RESTART:
             self._samples.clear()
         if self._samples and at <= self._samples[-1][0]:  # arm and hand may come one after the other
             at, _ = self._samples.pop()
-        self._samples.append((at, positions))
+        self._samples.append((at, known))
 
     def problem(self, now: float) -> str:
         """Why the newest joint states cannot be used; empty when they can."""

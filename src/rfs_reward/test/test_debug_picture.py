@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rfs_reward.camera import PinholeCamera
 from rfs_reward.debug_picture import draw
-from rfs_reward.judge import Judgement, Tracking
+from rfs_reward.judge import Judgement
+from rfs_reward.tracking import Tracking
 from rfs_sim_bridge.pictures import Camera
 
 SIM = Camera()

@@ -10,9 +10,10 @@ from camera_messages import camera_info, extrinsics, image
 from rfs_reward.calibration import Calibration
 from rfs_reward.frame import Frame
 from rfs_reward.frame_match import Match
-from rfs_reward.judge import Judge, Judgement, Tracking
+from rfs_reward.judge import Judge, Judgement
 from rfs_reward.reward_worker import Prompt, Result, RewardWorker
 from rfs_reward.tracker import Track, check_prompt
+from rfs_reward.tracking import Tracking
 from rfs_sim_bridge.camera import take_picture
 from rfs_sim_bridge.grasp_task import GraspTask
 from rfs_sim_bridge.pictures import OBJECT, ROBOT, Camera

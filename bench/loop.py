@@ -133,10 +133,11 @@ def _run_stack(rate: float, duration: float, policy: str, folder: Path, more: Se
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
         began = _runs(process, folder / "bags", START_PATIENCE)
         runs = began and _lasts(process, duration)
+        lives = process.poll() is None
         process.send_signal(signal.SIGINT)
         process.wait(20)
     if not runs:
-        what = "stopped by itself" if began else f"ran no trial within {START_PATIENCE:g} s"
+        what = f"ran no trial within {START_PATIENCE:g} s" if lives else "stopped by itself"
         raise RuntimeError(f"the stack {what}:\n{log.read_text()[-2000:]}")
 
 

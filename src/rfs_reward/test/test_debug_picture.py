@@ -42,7 +42,7 @@ def changed(picture: np.ndarray, x: int, y: int) -> bool:
     return bool((picture[y - 12 : y + 13, x - 12 : x + 13] != 90).any())
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(st.integers(30, 130), st.integers(45, 100))
 def test_the_mask_is_tinted_where_it_is(x: int, y: int) -> None:
     mask = np.zeros((120, 160), bool)

@@ -29,6 +29,7 @@ def show(matcher: FrameMatcher, stamp: int, now: float = 0.0, joints: np.ndarray
     return matcher.newest(now)
 
 
+@settings(deadline=None)
 @given(st.permutations(range(3)))
 def test_a_set_is_complete_whatever_comes_last(order: list[int]) -> None:
     matcher = lockstep()
@@ -47,7 +48,7 @@ def test_a_set_is_complete_whatever_comes_last(order: list[int]) -> None:
     assert matcher.newest(0.0) is None, "given twice"
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=40), st.data())
 def test_only_newer_sets_of_one_moment_are_given(moments: list[int], data: st.DataObject) -> None:
     """Whatever is late, lost or out of order, within a second."""
@@ -68,6 +69,7 @@ def test_only_newer_sets_of_one_moment_are_given(moments: list[int], data: st.Da
     assert given_stamps == sorted(given_stamps)
 
 
+@settings(deadline=None)
 @given(st.floats(0.0, 1.0))
 def test_joints_are_those_of_the_pictures_time(part: float) -> None:
     matcher, stamp = realtime(), START + round(10 * part) * MS

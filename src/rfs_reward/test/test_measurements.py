@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from camera_messages import OPTICAL, camera_info, extrinsics, image
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from rfs_reward.calibration import Calibration
@@ -26,6 +26,7 @@ def read(camera: Camera = CAMERA) -> PinholeCamera:
     return read_camera(camera_info(camera), extrinsics(camera))
 
 
+@settings(deadline=None)
 @given(arrays(np.uint8, st.tuples(st.integers(1, 6), st.integers(1, 6), st.just(3))), st.integers(0, 5))
 def test_every_encoding_gives_the_same_colors(rgb: np.ndarray, padding: int) -> None:
     alpha = np.full((*rgb.shape[:2], 1), 9, np.uint8)
@@ -41,6 +42,7 @@ def test_every_encoding_gives_the_same_colors(rgb: np.ndarray, padding: int) -> 
     np.testing.assert_array_equal(gray, np.repeat(rgb[..., :1], 3, -1))
 
 
+@settings(deadline=None)
 @given(arrays(np.uint16, SHAPES, elements=st.integers(0, 9000)), st.integers(0, 5), st.booleans())
 def test_depth_in_millimeters_and_in_meters_is_the_same(mm: np.ndarray, padding: int, big: bool) -> None:
     known = mm[mm > 0]
@@ -56,6 +58,7 @@ def test_depth_in_millimeters_and_in_meters_is_the_same(mm: np.ndarray, padding:
     np.testing.assert_array_equal(read_depth(in_m), meters)
 
 
+@settings(deadline=None)
 @given(arrays(np.float32, SHAPES, elements=st.sampled_from([0.0, -1.0, np.nan, np.inf, -np.inf, 0.8, 1.2])))
 def test_holes_are_nan_however_they_are_told(depth: np.ndarray) -> None:
     known = np.isfinite(depth) & (depth > 0)
@@ -117,6 +120,7 @@ def test_a_quaternion_of_zeros_is_no_place() -> None:
         read_camera(camera_info(CAMERA), placed)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 3))
 def test_depth_of_another_resolution_is_sampled(times: int) -> None:
     """Every pixel of a finer or coarser depth picture that is taken lies where the color pixel does."""

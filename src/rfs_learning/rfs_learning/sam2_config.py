@@ -40,6 +40,8 @@ class Sam2Config:
     teacher: int
     near: int
     focal_weight: float
+    early_focal_weight: float
+    early_steps: int
     seed: int
     threads: int
     log_every: int

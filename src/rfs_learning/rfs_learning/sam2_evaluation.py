@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rfs_policy.checkpoint import write_atomically
 from rfs_reward.camera import PinholeCamera
 from rfs_reward.frame import Frame
+from rfs_reward.tracker import PromptError
 from rfs_reward.trackers.sam2 import Sam2Tracker
 from rfs_sim_bridge.camera import posed
 from rfs_sim_bridge.camera_noise import Exposure, noisy_picture, true_camera
@@ -115,20 +116,32 @@ def _score(name: str, frames: Sequence[_Tracked]) -> Score:
 
 
 def _track(tracker: Sam2Tracker, name: str, seed: int, steps: int) -> Iterator[_Tracked]:
-    """The tracked frames of one episode."""
+    """The tracked frames of one episode; after a refused prompt no frame gets a mask."""
     poses = Poses(play([name], np.array([seed]), steps), (name,))
-    config, camera, rng = TaskConfig.default(), Camera(), np.random.default_rng(seed)
+    config, camera = TaskConfig.default(), Camera()
     exposure = Exposure.of(draw(seed, find_object(name), config), config.camera)
+    prompted = False
     for step in range(steps):
         snapshot = poses.snapshot(0, step)
         picture = noisy_picture(snapshot, camera, exposure.at(step))
         frame, truth = _frame(picture.color, snapshot, camera, step), picture.segmentation == OBJECT
         if step == 0:
-            points, _ = draw_prompt(truth, "box" if seed % 2 == 0 else "point", rng)
-            tracker.prompt(frame, **({"box": points.ravel()} if seed % 2 == 0 else {"points": points}))
+            prompted = _prompt(tracker, frame, truth, seed)
             continue
+        mask = tracker.track(frame).mask if prompted else np.zeros_like(truth)
         whole = _silhouette(snapshot, true_camera(camera, exposure))
-        yield _Tracked(truth, tracker.track(frame).mask, truth.sum() / max(1, whole.sum()))
+        yield _Tracked(truth, mask, truth.sum() / max(1, whole.sum()))
+
+
+def _prompt(tracker: Sam2Tracker, frame: Frame, truth: NDArray[np.bool_], seed: int) -> bool:
+    """Prompt by a box (even seeds) or a click as people set them; whether the tracker took it."""
+    kind = "box" if seed % 2 == 0 else "point"
+    points, _ = draw_prompt(truth, kind, np.random.default_rng(seed))
+    try:
+        tracker.prompt(frame, **({"box": points.ravel()} if kind == "box" else {"points": points}))
+    except PromptError:
+        return False
+    return True
 
 
 def _frame(color: NDArray[np.uint8], snapshot: Snapshot, camera: Camera, step: int) -> Frame:

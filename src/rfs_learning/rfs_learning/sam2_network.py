@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 from transformers import Sam2VideoConfig, Sam2VideoModel
-from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoAttention
+from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoAttention, Sam2VideoRoPEAttention
 
 from rfs_learning.sam2_config import Sam2Config
 
@@ -42,10 +42,10 @@ def _attend_to_the_same_place(model: Sam2VideoModel) -> None:
             if isinstance(module, Sam2VideoAttention):
                 module.q_proj.weight.mul_(_SHARPNESS)
                 module.k_proj.weight.copy_(module.q_proj.weight)
-        for layer in model.memory_attention.layers:
-            for attention in (layer.self_attn, layer.cross_attn_image):
-                attention.q_proj.bias.fill_(1.0)
-                attention.k_proj.bias.fill_(1.0)
+        for module in model.memory_attention.modules():
+            if isinstance(module, Sam2VideoRoPEAttention):
+                module.q_proj.bias.fill_(1.0)
+                module.k_proj.bias.fill_(1.0)
 
 
 def resized(model: Sam2VideoModel, config: Sam2Config) -> Sam2VideoModel:

@@ -121,6 +121,8 @@ class Sam2Training:
         features = tracker.encode(normalize(batch.pictures, config.image_size))
         teacher = max(0.0, 1.0 - self.state.step / max(1, config.teacher))
         told = torch.rand(len(batch.masks), generator=self.state.generator) < teacher
+        early = self.state.step < config.early_steps
+        focal_weight = config.early_focal_weight if early else config.focal_weight
         losses, overlaps = [], []
         for time_index in range(config.frames):
             present = features.of(batch.order[:, time_index])
@@ -130,7 +132,7 @@ class Sam2Training:
                 prediction = tracker.prompt(present, batch.prompt, truth)
             else:
                 prediction = tracker.track(present, truth)
-            losses.append(tracking_loss(prediction, masks, config.focal_weight))
+            losses.append(tracking_loss(prediction, masks, focal_weight))
             overlaps.append(_overlap(prediction, masks))
         return {
             "loss": torch.stack(losses).mean(),

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from rfs_policy.observation import WORKSPACE_BOX
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from rfs_reward.frame import Frame
 from rfs_reward.surfaces import filled, surfaces
@@ -93,7 +93,7 @@ def _joined(parts: list[Array]) -> list[list[int]]:
 
 def _gap(a: Array, b: Array) -> float:
     """Smallest distance between points (n, 3) and (m, 3)."""
-    return float(cKDTree(a).query(b)[0].min())
+    return float(KDTree(a).query(b)[0].min())
 
 
 def _cluster(frame: Frame, mask: Mask, points: Array, heights: Array) -> _Cluster:

@@ -55,27 +55,23 @@ class RobotShapes:
 
     def near(self, camera: PinholeCamera) -> NDArray[np.bool_]:
         """(h, w) pixels in the rectangles around the shapes; the others need no ray."""
-        pixels, depth = camera.project(self._scene.geom_xpos)
-        seen = np.zeros((camera.height, camera.width), np.uint8)
-        focal = camera.intrinsics[0, 0], camera.intrinsics[1, 1]
-        for pixel, z, radius in zip(pixels, depth, self._flat.geom_rbound, strict=True):
-            if z > -radius:
-                _fill(seen, pixel, np.multiply(focal, _widening(z, radius)))
-        return seen.astype(bool)
+        seen = np.zeros((camera.height, camera.width), bool)
+        for left, top, right, bottom in _rectangles(camera, self._scene.geom_xpos, self._flat.geom_rbound):
+            seen[top:bottom, left:right] = True
+        return seen
 
 
-def _widening(z: float, radius: float) -> float:
-    """Half the size of a sphere in a picture of focal length 1, from above; infinite around the camera."""
-    return 2.0 * radius / (z - radius) if z > 2.0 * radius else np.inf
-
-
-def _fill(seen: NDArray[np.uint8], pixel: Array, half: Array) -> None:
-    """Set the rectangle of half size (2,) around a pixel x, y."""
-    height, width = seen.shape
-    with np.errstate(invalid="ignore"):
-        low = np.nan_to_num(np.floor(pixel - half), nan=0, neginf=0).clip(0, [width, height]).astype(int)
-        high = np.nan_to_num(np.ceil(pixel + half) + 1, nan=np.inf).clip(0, [width, height]).astype(int)
-    seen[low[1] : high[1], low[0] : high[0]] = 1
+def _rectangles(camera: PinholeCamera, centers: Array, radii: Array) -> list[list[int]]:
+    """left, top, right, bottom around spheres, m, that are not behind the camera; all if it is in one."""
+    pixels, depth = camera.project(centers)
+    size = np.array([camera.width, camera.height])
+    focal = np.diag(camera.intrinsics)[:2]
+    inside = np.abs(depth) <= 2.0 * radii
+    half = focal * (2.0 * radii / np.where(inside, 1.0, depth - radii))[:, None] + 1.0
+    low = np.where(inside[:, None], 0.0, np.clip(pixels - half, 0, size))
+    high = np.where(inside[:, None], size, np.clip(pixels + half + 1.0, 0, size))
+    before = depth > -2.0 * radii
+    return np.hstack([np.floor(low), np.ceil(high)])[before].astype(int).tolist()
 
 
 @cache

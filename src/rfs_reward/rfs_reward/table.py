@@ -72,4 +72,5 @@ def _fitted(points: Array) -> Table:
         off = points[:, 2] - points[:, :2] @ plane[:2] - plane[2]
         noise = 1.4826 * float(np.median(np.abs(off)))
         kept = points[np.abs(off) < max(3.0 * noise, _NOISE[0])]
-    return Table(plane[:2], float(plane[2]), max(noise, _NOISE[0]), True)
+    slope = np.asarray(plane[:2], np.float64)
+    return Table(slope, float(plane[2]), max(noise, _NOISE[0]), True)

@@ -51,21 +51,22 @@ def local_odds(patch: Patch, colors: Colors) -> Odds:
 
 def place_odds(patch: Patch, center: Array, radius: float, others: Sequence[Array]) -> Odds:
     """(h, w) from how far the points are from the object's center, and from the centers of its likes."""
-    distance = np.linalg.norm(patch.points - center.astype(np.float32), axis=-1)
+    distance = patch.distances(center)
     beyond = (distance / radius - 1.0) / _MARGIN
     odds = np.nan_to_num(_NEAR + (_FAR - _NEAR) * np.clip(beyond, 0.0, 1.0), nan=0.0)
     for other in others:
-        nearer = np.linalg.norm(patch.points - other.astype(np.float32), axis=-1) < distance
+        nearer = patch.distances(other) < distance
         odds = np.where(nearer, _FAR, odds)
     return odds.astype(np.float32)
 
 
 def probabilities(odds: Odds) -> Odds:
     """From logarithms of odds."""
-    return 1.0 / (1.0 + np.exp(-odds))
+    return (1.0 / (1.0 + np.exp(-odds))).astype(np.float32)
 
 
 def with_neighbors(odds: Odds) -> Odds:
     """(h, w) with what the eight neighbors say: holes and single wrong pixels follow them."""
     limited = np.clip(odds, -_NEIGHBOR_LIMIT, _NEIGHBOR_LIMIT)
-    return odds + _NEIGHBORS * cv2.boxFilter(limited, -1, (3, 3), borderType=cv2.BORDER_REPLICATE)
+    around = cv2.boxFilter(limited, -1, (3, 3), borderType=cv2.BORDER_REPLICATE)
+    return (odds + _NEIGHBORS * around).astype(np.float32)

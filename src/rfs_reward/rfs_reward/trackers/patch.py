@@ -53,6 +53,11 @@ class Patch:
             table.noise,
         )
 
+    def distances(self, center: Array) -> NDArray[np.float32]:
+        """(h, w) m from a center (3,) to the points; NaN where the depth is unknown."""
+        way = self.points - center.astype(np.float32)
+        return np.sqrt(np.einsum("ijk,ijk->ij", way, way))
+
 
 def robot_core(frame: Frame) -> Mask:
     """(h, w) robot pixels without the rim that allows for the calibration's error."""

@@ -65,7 +65,7 @@ class RgbdTracker:
 def _look(frame: Frame, table: Table, known: KnownObject, center: Array) -> tuple[Track, KnownObject]:
     """The object's pixels around a center (3,), m, and the object as it is known after seeing them."""
     patch = Patch.of(frame, table, around(frame.camera, center, 2.0 * known.radius), robot_core(frame))
-    near = np.linalg.norm(patch.points - center, axis=-1) < 1.3 * known.radius
+    near = patch.distances(center) < 1.3 * known.radius
     odds = evidence.local_odds(patch, evidence.surrounding_colors(patch, known.colors, near))
     odds = odds + evidence.place_odds(patch, center, known.radius, known.likes)
     odds = evidence.with_neighbors(odds)

@@ -49,7 +49,7 @@ class Search:
         and what was before and is hidden."""
         own = cv2.dilate(mask[self._window].astype(np.uint8), np.ones((3, 3), np.uint8))
         robot = cv2.dilate(self._patch.robot.astype(np.uint8), np.ones((5, 5), np.uint8))
-        free = np.where((own | robot) > 0, np.float32(0), self._weights)
+        free = np.where((own > 0) | (robot > 0), np.float32(0), self._weights)
         found: list[Array] = []
         while len(found) < _MOST_LIKES and (best := _densest(self._patch, free, self._usual)) is not None:
             if best[1] < _LIKE * self._usual:
@@ -133,8 +133,7 @@ def _within(patch: Patch, center: Array, radius: float) -> Mask:
 
 def _nearest(patch: Patch, places: list[Array]) -> NDArray[np.float32]:
     """(h, w) m from each point to the nearest place."""
-    distances = [np.linalg.norm(patch.points - place.astype(np.float32), axis=-1) for place in places]
-    return np.minimum.reduce(distances)
+    return np.minimum.reduce([patch.distances(place) for place in places])
 
 
 def _way(patch: Patch, places: list[Array]) -> NDArray[np.float32]:
@@ -142,7 +141,7 @@ def _way(patch: Patch, places: list[Array]) -> NDArray[np.float32]:
     ways = [patch.points - place.astype(np.float32) for place in places]
     for way in ways:
         way[..., 2] *= np.where(way[..., 2] < 0, np.float32(_FALLING), np.float32(1))
-    return np.minimum.reduce([np.linalg.norm(way, axis=-1) for way in ways])
+    return np.minimum.reduce([np.sqrt(np.einsum("ijk,ijk->ij", way, way)) for way in ways])
 
 
 def _nearer(patch: Patch, like: Array, places: list[Array]) -> Mask:

@@ -14,7 +14,7 @@ from rfs_bringup.reward_stack import (
     REWARD_ARGUMENTS,
     bridge_parameters,
     check_reward,
-    judge,
+    judge_parameters,
     reward_nodes,
 )
 from rfs_bringup.shared_arguments import (
@@ -113,7 +113,7 @@ def _session(values: Mapping[str, Value]) -> dict[str, Value]:
     return {
         "session": values["session"] or time.strftime("%Y%m%d-%H%M%S"),
         "simulator": values["sim"] == "mujoco",
-        "judge": judge(values),
+        **judge_parameters(values),
         "attended": values["device"] != "scripted",
         **_some(values, "operator", "object", "seed", "bags", "episodes", "episode_seconds"),
     }

@@ -10,7 +10,7 @@ from rfs_bringup.reward_stack import (
     REWARD_ARGUMENTS,
     bridge_parameters,
     check_reward,
-    judge,
+    judge_parameters,
     reward_nodes,
 )
 from rfs_bringup.shared_arguments import (
@@ -63,7 +63,7 @@ def grasp_nodes(values: Mapping[str, Value]) -> list[NodeSpec]:
         nodes.append(NodeSpec("recorder", "rfs_teleop", "recorder_node", common | {"bags": values["bags"]}))
     if values["sim"] == "mujoco":  # without a simulator a person resets the scene, engages and ends episodes
         runner = {name: values[name] for name in ("object", "seed", "trials", "record")}
-        runner["judge"] = judge(values)
+        runner |= judge_parameters(values)
         nodes.append(NodeSpec("runner", "rfs_teleop", "episode_runner_node", common | runner))
     return nodes
 

@@ -13,6 +13,8 @@ JUDGES = (SIMULATOR, "rgbd", "sam2")
 TRUTH_TOPIC = "/sim/reward"
 """Where a simulator's own reward goes while another one counts."""
 
+_SAM2_PATIENCE = 60.0  # s
+
 REWARD_ARGUMENTS = (
     Argument(
         "reward",
@@ -42,6 +44,12 @@ def check_reward(values: Mapping[str, Value]) -> None:
         raise ValueError("reward_config:= needs reward:=rgbd or reward:=sam2: the simulator does not read it")
     if config and not Path(config).is_file():
         raise FileNotFoundError(f"reward_config:={config}: there is no such file")
+
+
+def judge_parameters(values: Mapping[str, Value]) -> dict[str, Value]:
+    """What runner and session must know of it: without a GPU, SAM2 may take seconds for a frame."""
+    name = judge(values)
+    return {"judge": name, "patience": _SAM2_PATIENCE} if name == "sam2" else {"judge": name}
 
 
 def reward_nodes(values: Mapping[str, Value]) -> list[NodeSpec]:

@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from rfs_reward.judge import Tracking
 
-from rfs_learning.report_plots import picture_png
 from rfs_learning.reward_courses import RewardCourse, labeled
 from rfs_learning.reward_labels import RewardLabels
 from rfs_learning.reward_strip import Shot, draw_shot, state_color, state_words, window
 
 Array = NDArray[np.float64]
 _BLUE, _ORANGE, _GRAY, _INK, _LINE = "#33658a", "#d17a22", "#5f6b7a", "#1d2733", "#e3e7ec"
-_SERIES = (_GRAY, _BLUE, _ORANGE, "#2a7f4f")
+_SERIES = ((_GRAY, "-"), (_ORANGE, "--"), (_BLUE, "-."), ("#2a7f4f", ":"))
 _DPI = 110
 
 
@@ -71,10 +70,10 @@ def progress_plot(groups: Mapping[str, Sequence[RewardLabels]]) -> bytes:
     names = [name for name in episodes[0].terms if all(name in episode.terms for episode in episodes)]
     figure = Figure(figsize=(9.6, 3.0), layout="constrained")
     panels = figure.subplots(1, 1 + len(names), sharex=True)
-    for color, (label, group) in zip(_SERIES, groups.items(), strict=False):
-        _band(panels[0], [(e.seconds, e.reward) for e in group], color, label)
+    for style, (label, group) in zip(_SERIES, groups.items(), strict=False):
+        _band(panels[0], [(e.seconds, e.reward) for e in group], style, label)
         for axes, name in zip(panels[1:], names, strict=True):
-            _band(axes, [(e.seconds, e.weights[name] * e.terms[name]) for e in group], color, label)
+            _band(axes, [(e.seconds, e.weights[name] * e.terms[name]) for e in group], style, label)
     count = len(next(iter(groups.values())))
     titles = (f"reward, {count} episodes", *(f"{name}, weighted" for name in names))
     for axes, title in zip(panels, titles, strict=True):
@@ -83,14 +82,15 @@ def progress_plot(groups: Mapping[str, Sequence[RewardLabels]]) -> bytes:
     return _png(figure)
 
 
-def _band(axes: Axes, courses: Sequence[tuple[Array, Array]], color: str, label: str) -> None:
+def _band(axes: Axes, courses: Sequence[tuple[Array, Array]], style: tuple[str, str], label: str) -> None:
     """Mean over courses (seconds (n,), values (n,)), and the middle 80 %; unknown values do not count."""
     time = np.linspace(0.0, max(seconds[-1] for seconds, _ in courses), 200)
     known = [(s[np.isfinite(v)], v[np.isfinite(v)]) for s, v in courses if np.isfinite(v).any()]
     if not known:
         return
     values = np.array([np.interp(time, seconds, course) for seconds, course in known])
-    axes.plot(time, values.mean(0), color=color, linewidth=1.8, label=label)
+    color, line = style
+    axes.plot(time, values.mean(0), line, color=color, linewidth=1.8, label=label)
     low, high = np.percentile(values, [10, 90], axis=0)
     axes.fill_between(time, low, high, color=color, alpha=0.15, linewidth=0)
 
@@ -130,7 +130,9 @@ def _label(axes: Axes, title: str) -> None:
 
 
 def _png(figure: Figure) -> bytes:
-    """With few colors, as noise of a camera makes large files."""
-    buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=_DPI)
-    return picture_png(np.asarray(Image.open(buffer).convert("RGB")))
+    """In 256 colors, rare ones too: noise of a camera makes large files, and masks are small."""
+    full, small = BytesIO(), BytesIO()
+    figure.savefig(full, format="png", dpi=_DPI)
+    colors = Image.open(full).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE)
+    colors.save(small, "PNG", optimize=True)
+    return small.getvalue()

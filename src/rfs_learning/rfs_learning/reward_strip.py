@@ -17,7 +17,7 @@ _COLORS = {
     Tracking.NONE: "#8a94a0",
 }
 _MARGIN = 0.16  # of a picture's size, around centroid and palm
-_WORDS = {Tracking.WITH_PALM: "with the palm", Tracking.NONE: "not tracked"}
+_WORDS = {Tracking.WITH_PALM: "with palm", Tracking.NONE: "not tracked"}
 
 
 @dataclass(frozen=True, eq=False)

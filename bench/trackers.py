@@ -23,7 +23,6 @@ from rfs_reward.frame import Frame
 from rfs_reward.robot_view import RobotView
 from rfs_reward.tracker import Tracker
 from rfs_reward.trackers.registry import make_tracker
-from rfs_reward.weights import PACKAGED
 from rfs_sim_bridge.camera_noise import Exposure, noisy_picture
 from rfs_sim_bridge.episodes import draw
 from rfs_sim_bridge.objects import find_object
@@ -49,8 +48,7 @@ def run() -> list[dict[str, Any]]:
     large, large_box = record(Camera(width=640, height=480), every=3)
     figures = [_time("rgbd", make_tracker("rgbd"), frames, box)]
     figures.append(_time("rgbd_640x480", make_tracker("rgbd"), large, large_box))
-    if (PACKAGED / "config.json").exists():
-        figures.append(_time("sam2_sim", make_tracker("sam2", device="cpu"), frames, box))
+    figures.append(_time("sam2_sim", make_tracker("sam2", device="cpu"), frames, box))
     for name, sizes in SIZES.items():
         figures += _published(name, sizes, frames, box)
     return figures + [_growth(name) for name in ("rgbd", "sam2")]

@@ -10,7 +10,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rfs_reward.tracker import PromptError, Track
-from rfs_reward.trackers import sam2_session
+from rfs_reward.trackers import sam2, sam2_session
 from rfs_reward.trackers.sam2 import Sam2Tracker
 from sam2_rig import POINTERS, SIZE, make_frame, save_tiny_model
 from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoInferenceSession
@@ -182,6 +182,18 @@ def test_an_object_that_is_not_seen_has_no_mask_and_no_confidence(tracker: Sam2T
     assert lost.confidence == 0
     head.proj_out.bias.data += 100
     assert tracker.track(make_frame(2)).mask.any()
+
+
+@pytest.mark.parametrize(
+    ("inside", "outside", "least", "most"), [(10, -10, 0.99, 1), (1, -10, 0.7, 0.75), (10, -3, 0.4, 0.7)]
+)
+def test_confidence_is_the_overlap_to_expect(
+    inside: float, outside: float, least: float, most: float
+) -> None:
+    """Sure within and without; doubtful within; a faint chance in many pixels around a small mask."""
+    logits = torch.full((16, 16), float(outside))
+    logits[4:8, 4:8] = inside
+    assert least < sam2._expected_overlap(logits) < most
 
 
 def test_reset_forgets_everything(tracker: Sam2Tracker) -> None:

@@ -26,16 +26,14 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 ON_OBJECT, BOX_CORNERS = 1, (2, 3)
 """Labels of SAM2's prompt encoder."""
-STABILITY_OFFSET = 1.0
-"""Logits by which the mask's threshold is moved for its stability, as in SAM's own score."""
 
 
 class Sam2Tracker:
     """Tracks with SAM2.1 in bounded memory, one picture at a time.
 
     The mask is empty when the model says that the object is not seen. The confidence is its probability that
-    the object is seen, times the mask's stability: the share of pixels that remain when the threshold moves
-    from logit -1 to 1.
+    the object is seen, times the overlap (IoU) with the truth that its pixels' probabilities let one expect.
+    That followed the true overlap better than SAM's stability score or the model's own prediction of it did.
     """
 
     def __init__(
@@ -107,9 +105,15 @@ def _read(found: Prediction, shape: tuple[int, ...]) -> Track:
     if not found.seen:
         return Track(np.zeros(shape, bool), 0.0)
     logits = interpolate(found.logits[None, None], shape, mode="bilinear", align_corners=False)[0, 0]
-    stable = (found.logits > STABILITY_OFFSET).sum() / (found.logits > -STABILITY_OFFSET).sum()
     presence = 1 / (1 + np.exp(-found.score))
-    return Track((logits > 0).cpu().numpy(), float(presence * stable))
+    return Track((logits > 0).cpu().numpy(), float(presence * _expected_overlap(found.logits)))
+
+
+def _expected_overlap(logits: Tensor) -> Tensor:
+    """Expected intersection of mask and truth over their expected union, each pixel being the object's with
+    the probability that its logit says."""
+    probability, mask = logits.sigmoid(), logits > 0
+    return probability[mask].sum() / (mask.sum() + probability[~mask].sum())
 
 
 def _device(name: str) -> torch.device:

@@ -35,13 +35,15 @@ class CameraCorrection:
         """The camera may have been calibrated anew."""
         self._shifts: list[Array] = []
         self._turns: list[Array] = []
+        self._looked: int | None = None
         self._given: PinholeCamera | None = None
         self._corrected: PinholeCamera | None = None
 
     def camera(self, frame: Frame) -> PinholeCamera:
         """The frame's camera, corrected."""
-        if len(self._shifts) < _FRAMES:
+        if len(self._shifts) < _FRAMES and frame.stamp != self._looked:
             self._look(frame)
+            self._looked = frame.stamp
         if self._corrected is None or frame.camera is not self._given:
             self._given, self._corrected = frame.camera, self._moved(frame.camera)
         return self._corrected

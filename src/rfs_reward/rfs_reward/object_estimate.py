@@ -1,6 +1,6 @@
 """Where the object's center is, from frame to frame: seen, hidden where it was, in the hand, or lost."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -17,9 +17,12 @@ from rfs_reward.visibility import seen_through
 Array = NDArray[np.float64]
 
 _FEWEST = 4  # points that say where an object is
+_LARGEST = 0.35  # m: what is wider is no object to grasp
 _LEARNED_FRAMES = 5  # its shape is learned from so many first frames, if it stands still
 _STILL = 0.01  # m between frames: it stands still
 _FITS = 0.5  # share of the points that must lie on the shape
+_GOOD = 0.005**2  # m^2: no other start needs to be tried
+_BETTER = 0.8  # of the error that a less likely start must leave, to be believed
 _EXPECTED = 0.01, 0.10  # m, rad: how well the next pose is expected
 _ANYWHERE = 0.05, 0.10
 _HAND = 0.14  # m from palm to center: the hand may hold it
@@ -44,11 +47,12 @@ class Estimate:
 
 @dataclass(frozen=True, eq=False)
 class _Known:
-    """What is known of the object: shape, last pose, the palm's pose then, first height (m), whether it rose
-    in the hand, and when (ns) it was last seen."""
+    """What is known of the object: shape, last pose, mean (3,) of the points that were visible last (m), the
+    palm's pose then, first height (m), whether it rose in the hand, and when (ns) it was last seen."""
 
     shape: ObjectShape
     pose: Pose
+    middle: Array
     palm: Pose
     first_height: float
     in_hand: bool
@@ -71,11 +75,11 @@ class ObjectEstimator:
     def update(self, stamp: int, view: View, palm: Pose) -> Estimate:
         """Take a frame's view of the object at a stamp, ns, with the measured pose of the palm."""
         points = object_points(view)
-        known, enough = self._known, len(points) >= _FEWEST
+        known, enough = self._known, _believable(points)
         if known is None:
             return self._begin(stamp, points, view, palm) if enough else Estimate.unknown(Tracking.LOST)
         expected = _expected(known, palm)
-        fit = _fitted(points, view, known.shape, expected) if enough else None
+        fit = _fitted(points, view, known, expected) if enough else None
         if fit is not None:
             return self._with_sight(stamp, view, points, palm, fit, known)
         if self._another and enough:
@@ -88,16 +92,14 @@ class ObjectEstimator:
         self._learned.clear()
         self._lost = self._another = False
         shape, pose = self._learn(points, view)
-        self._known = _Known(shape, pose, palm, float(pose.center[2]), False, stamp)
+        self._known = _Known(shape, pose, points.mean(0), palm, float(pose.center[2]), False, stamp)
         return Estimate(Tracking.SEEN, pose.center, 1.0)
 
     def _learn(self, points: Array, view: View) -> tuple[ObjectShape, Pose]:
         """All frames' points as one shape, around the mean of their centers."""
         self._learned.append(learn(points, view, self._config.table_height))
-        whole = np.concatenate([shape.points for _, shape in self._learned])
-        visible = max(shape.visible for _, shape in self._learned)
         center = np.mean([center for center, _ in self._learned], 0)
-        return ObjectShape(whole, visible), Pose(center, np.eye(3))
+        return ObjectShape.joined([shape for _, shape in self._learned]), Pose(center, np.eye(3))
 
     def _with_sight(
         self, stamp: int, view: View, points: Array, palm: Pose, fit: Fit, known: _Known
@@ -108,7 +110,7 @@ class ObjectEstimator:
             shape, pose = self._learn(points, view)
             height = float(pose.center[2])
         in_hand = _near(pose, palm) and pose.center[2] > height + _RISEN
-        self._known = _Known(shape, pose, palm, height, bool(in_hand), stamp)
+        self._known = _Known(shape, pose, points.mean(0), palm, height, bool(in_hand), stamp)
         self._lost = self._another = False
         return Estimate(Tracking.SEEN, pose.center, min(1.0, 2.0 * len(points) / shape.visible))
 
@@ -124,8 +126,14 @@ class ObjectEstimator:
             return Estimate.unknown(Tracking.LOST)
         pose = expected[chosen]
         state = Tracking.HELD if pose is known.pose else Tracking.WITH_PALM
-        self._known = _Known(known.shape, pose, palm, known.first_height, known.in_hand, known.seen)
+        middle = known.middle + pose.center - known.pose.center
+        self._known = replace(known, pose=pose, middle=middle, palm=palm)
         return Estimate(state, pose.center, 0.5 * (1.0 - age / self._config.lost_after))
+
+
+def _believable(points: Array) -> bool:
+    """Whether points (n, 3) may be those of one object: some, and not of half the table."""
+    return len(points) >= _FEWEST and bool((np.ptp(points, axis=0) < _LARGEST).all())
 
 
 def _near(pose: Pose, palm: Pose) -> bool:
@@ -140,12 +148,22 @@ def _expected(known: _Known, palm: Pose) -> list[Pose]:
     return [carried, known.pose] if known.in_hand else [known.pose, carried]
 
 
-def _fitted(points: Array, view: View, shape: ObjectShape, expected: list[Pose]) -> Fit | None:
-    """The best registration that fits; where none does, one from anywhere near the points."""
+def _fitted(points: Array, view: View, known: _Known, expected: list[Pose]) -> Fit | None:
+    """The registration from the likeliest start that fits well, or else the best that fits at all.
+
+    Closest points alone do not follow far: one start follows the mean of what is visible, the last one may be
+    anywhere.
+    """
     silhouette = Silhouette(view)
-    fits = [register(points, silhouette, shape, pose, _EXPECTED) for pose in expected]
-    best = min(fits, key=lambda fit: fit.error)
-    if best.share >= _FITS:
-        return best
-    again = register(points, silhouette, shape, Pose(points.mean(0), expected[0].rotation), _ANYWHERE)
-    return again if again.share >= _FITS else None
+    followed = Pose(expected[0].center + points.mean(0) - known.middle, expected[0].rotation)
+    anywhere = Pose(points.mean(0), expected[0].rotation)
+    best = None
+    for start in (*expected, followed):
+        fit = register(points, silhouette, known.shape, start, _EXPECTED)
+        if fit.error < _GOOD:
+            return fit
+        if best is None or fit.error < _BETTER * best.error:
+            best = fit
+    if best is None or best.share < _FITS:
+        best = register(points, silhouette, known.shape, anywhere, _ANYWHERE)
+    return best if best.share >= _FITS else None

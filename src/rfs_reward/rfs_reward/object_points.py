@@ -11,7 +11,7 @@ from rfs_reward.camera import PinholeCamera
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-_MOST = 150  # points; more say no more
+_WIDE = 160  # pixels of a row at most
 _NEIGHBORS = 2  # within the distance of so many pixels; what has fewer hovers between two surfaces
 _REACH = 3.0  # pixels
 
@@ -27,14 +27,17 @@ class View:
 
 
 def object_points(view: View) -> Array:
-    """(n, 3) m, base frame, at most 150: what depth says about the object; perhaps none.
+    """(n, 3) m, base frame: what depth says about the object; perhaps none.
 
     Without the robot's pixels, and without points that hover between two surfaces, as they come at edges.
+    Wide pictures are thinned: more points say no more.
     """
-    points = view.camera.points(view.depth, view.mask & ~view.robot)
+    step = -(-view.camera.width // _WIDE)
+    thinned = np.zeros_like(view.mask)
+    thinned[::step, ::step] = True
+    points = view.camera.points(view.depth, view.mask & ~view.robot & thinned)
     if len(points) <= _NEIGHBORS:
         return points[:0]
     pixel = np.linalg.norm(np.median(points, 0) - view.camera.position) / view.camera.intrinsics[0, 0]
-    step = -(-len(points) // _MOST)
-    distance, _ = KDTree(points).query(points[::step], k=_NEIGHBORS + 1)
-    return points[::step][distance[:, -1] < _REACH * pixel]
+    distance, _ = KDTree(points).query(points, k=_NEIGHBORS + 1)
+    return points[distance[:, -1] < _REACH * pixel * step]

@@ -7,8 +7,10 @@ float before a measured surface nor outside the mask, and should meet the surfac
 completion, Thrun and Wegbreit, 2005). Vertically the center is halfway between table and top.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 import cv2
 import numpy as np
@@ -26,19 +28,29 @@ _BEYOND = 0.006  # m by which it may lie outside the mask
 _HIDDEN, _WRONG = 1.0, 9.0  # most that a point costs behind a surface, and before it or outside the mask
 _COARSE, _FINE = 0.005, 0.002  # m, steps of the search
 _AHEAD, _ASIDE = (-0.015, 0.050), (-0.025, 0.025)  # m from the visible points' mean, away from the camera
+_PATCH = 8  # points that tell a normal
 _OUTLINE = 100  # points
 _SHARPNESS = 8.0  # of the mean over the best candidates
 
 
 @dataclass(frozen=True, eq=False)
 class ObjectShape:
-    """Points (n, 3) on the whole surface relative to the center, m; of how many one frame showed.
+    """Points (n, 3) on the whole surface relative to the center, m; normals (n, 3) of either sign; and how
+    many of the points one frame showed.
 
     outline: some of them, for where every one costs time.
     """
 
     points: Array
+    normals: Array
     visible: int
+
+    @classmethod
+    def joined(cls, shapes: Sequence["ObjectShape"]) -> Self:
+        """Several frames' shapes as one."""
+        points = np.concatenate([shape.points for shape in shapes])
+        normals = np.concatenate([shape.normals for shape in shapes])
+        return cls(points, normals, max(shape.visible for shape in shapes))
 
     @cached_property
     def tree(self) -> KDTree:
@@ -56,7 +68,15 @@ def learn(points: Array, view: View, table: float) -> tuple[Array, ObjectShape]:
     middle = np.append(_axis(points, view), _middle_height(points, table))
     turned = np.column_stack([2 * middle[:2] - points[:, :2], points[:, 2]])
     whole = np.concatenate([points, turned]) - middle
-    return middle, ObjectShape(whole, len(points))
+    return middle, ObjectShape(whole, _normals(whole), len(points))
+
+
+def _normals(points: Array) -> Array:
+    """(n, 3) unit normals of the surface through points (n, 3), of either sign."""
+    count = min(_PATCH, len(points))
+    _, nearest = KDTree(points).query(points, k=count)
+    around = points[nearest] - points[nearest].mean(1, keepdims=True)
+    return np.linalg.eigh(around.transpose(0, 2, 1) @ around)[1][:, :, 0]
 
 
 def _middle_height(points: Array, table: float) -> float:

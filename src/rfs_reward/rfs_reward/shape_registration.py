@@ -11,10 +11,20 @@ from rfs_reward.silhouette import Silhouette
 
 Array = NDArray[np.float64]
 
-_SCALES = (0.040, 0.030, 0.020, 0.015, 0.012)  # m, beyond which a point counts less, round by round
+_SCALES = (
+    0.040,
+    0.030,
+    0.020,
+    0.015,
+    0.012,
+    0.012,
+    0.012,
+)  # m, beyond which a point counts less, round by round
 _NOISE = 0.004  # m
 _INDEPENDENT = 8.0  # a full view's points err together: they say as much as so many independent ones
 _OUTLINE_NOISE = 0.004  # m, of the mask's edge
+_SLIDING = 0.05  # share of a point's weight along the surface, where it tells little
+_SETTLED = 0.0003  # m: steps this small end the search
 _FAR = 0.024  # m: what is farther away is not the object
 _CLOSE = 0.012  # m: a point this near to the shape fits it
 
@@ -40,8 +50,8 @@ class Pose:
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """A registered pose; share of the points that lie on the shape; mean squared distances, m^2, of points from
-    the shape and of the shape from the silhouette, those of far ones cut."""
+    """A registered pose; share of the points that lie on the shape; mean squared distances, m^2, of points
+    from the shape and of the shape from the silhouette, those of far ones cut."""
 
     pose: Pose
     share: float
@@ -63,13 +73,26 @@ def register(
     for scale in _SCALES:
         distance, nearest = shape.tree.query((points - pose.center) @ pose.rotation)
         targets, outline = shape.points[nearest] @ pose.rotation.T, shape.outline @ pose.rotation.T
-        pull = silhouette.pull(pose.center + outline)
-        residuals = np.concatenate([points - pose.center - targets, pull])
-        far = np.concatenate([distance / scale, np.linalg.norm(pull, axis=1) / _SCALES[0]])
-        weights = np.repeat([of_point, of_outline], [len(points), len(outline)]) / (1.0 + far**2) ** 2
-        step = _step(np.concatenate([targets, outline]), residuals, weights, prior, moved)
+        residuals, pull = points - pose.center - targets, silhouette.pull(pose.center + outline)
+        outside = np.linalg.norm(pull, axis=1)
+        left, right = _normal_equations(
+            np.concatenate([targets, outline]),
+            np.concatenate([residuals, pull]),
+            np.concatenate(
+                [shape.normals[nearest] @ pose.rotation.T, pull / np.maximum(outside, 1e-9)[:, None]]
+            ),
+            np.concatenate(
+                [
+                    of_point / (1 + (distance / scale) ** 2) ** 2,
+                    of_outline / (1 + (outside / _SCALES[0]) ** 2) ** 2,
+                ]
+            ),
+        )
+        step = np.linalg.solve(left + np.diag(prior), right - prior * moved)
         pose = Pose(pose.center + step[:3], rotations.from_vector(step[3:]) @ pose.rotation)
         moved += step
+        if np.abs(step[:3]).max() < _SETTLED:
+            break
     return _judged(points, silhouette, shape, pose)
 
 
@@ -80,18 +103,17 @@ def _judged(points: Array, silhouette: Silhouette, shape: ObjectShape, pose: Pos
     return Fit(pose, float((distance < _CLOSE).mean()), float(error))
 
 
-def _step(arms: Array, residuals: Array, weights: Array, prior: Array, moved: Array) -> Array:
-    """(6,) translation and rotation vector of one Gauss-Newton step.
-
-    It moves points at arms (n, 3) from the center by residuals (n, 3), weighted (n,), against the prior (6,) on
-    what was moved so far (6,).
-    """
-    pull = weights @ arms
-    spread = (weights[:, None] * arms).T @ arms
-    left = np.diag(prior)
-    left[:3, :3] += weights.sum() * np.eye(3)
+def _normal_equations(arms: Array, residuals: Array, normals: Array, weights: Array) -> tuple[Array, Array]:
+    """(6, 6) and (6,) of the least-squares motion, translation and rotation vector, of points at arms (n, 3)
+    from the center by residuals (n, 3): along normals (n, 3) fully, along the surface a little."""
+    along = np.hstack([normals, np.cross(arms, normals)])
+    left = (weights[:, None] * along).T @ along
+    right = (weights * np.einsum("ij,ij->i", normals, residuals)) @ along
+    weak = _SLIDING * weights
+    pull, spread = weak @ arms, (weak[:, None] * arms).T @ arms
+    left[:3, :3] += weak.sum() * np.eye(3)
     left[3:, 3:] += np.trace(spread) * np.eye(3) - spread
-    left[3:, :3] = np.cross(pull, np.eye(3)).T
-    left[:3, 3:] = left[3:, :3].T
-    turning = weights @ np.cross(arms, residuals)
-    return np.linalg.solve(left, np.concatenate([weights @ residuals, turning]) - prior * moved)
+    turn = np.cross(pull, np.eye(3)).T
+    left[3:, :3] += turn
+    left[:3, 3:] += turn.T
+    return left, right + np.concatenate([weak @ residuals, weak @ np.cross(arms, residuals)])

@@ -13,21 +13,14 @@ _BEFORE = 0.006  # m: surfaces are no surer
 
 
 class Silhouette:
-    """What a picture leaves for the object: the rays through its mask and the robot, from what is measured on."""
+    """What a picture leaves for the object: rays through its mask and the robot, from what is measured on."""
 
     def __init__(self, view: View):
         self._camera = view.camera
         outside = (~(view.mask | view.robot)).astype(np.uint8)
         self._depth = view.depth
         self._empty = bool(outside.all())
-        distance, labels = cv2.distanceTransformWithLabels(
-            outside, cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL
-        )
-        self._distance = distance
-        rows, columns = np.nonzero(outside == 0)
-        nearest = np.zeros((labels.max() + 1, 2))
-        nearest[labels[rows, columns]] = np.column_stack([columns, rows])
-        self._nearest = nearest[labels]
+        self._distance, self._nearest = _ways_in(outside)
 
     def pull(self, points: Array) -> Array:
         """(n, 3) m, for points (n, 3), m, base frame: the way back to where they may be; zero where they are.
@@ -46,3 +39,15 @@ class Silhouette:
         before = self._depth[v, u] - depth
         back = np.where((distance == 0) & (before > _BEFORE), before, 0.0)
         return np.column_stack([way * depth[:, None] / focal, back]) @ camera.rotation.T
+
+
+def _ways_in(outside: NDArray[np.uint8]) -> tuple[Array, Array]:
+    """Distance (h, w), pixels, to the nearest pixel of value 0, and that pixel (h, w, 2) as x, y."""
+    distance, labels = cv2.distanceTransformWithLabels(
+        outside, cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    label = np.asarray(labels, np.intp)
+    rows, columns = np.nonzero(outside == 0)
+    nearest = np.zeros((label.max() + 1, 2))
+    nearest[label[rows, columns]] = np.column_stack([columns, rows])
+    return np.asarray(distance, np.float64), nearest[label]

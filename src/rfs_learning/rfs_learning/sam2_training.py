@@ -151,7 +151,7 @@ class Sam2Training:
     def _log(self, steps: Sequence[dict[str, float]]) -> None:
         entry = {
             "step": self.state.step,
-            **{name: float(np.nanmean([step[name] for step in steps])) for name in steps[0]},
+            **{name: _mean([step[name] for step in steps]) for name in steps[0]},
             "learning_rate": learning_rate(self.state.step, self.config),
             "seconds": time.monotonic() - self.started,
         }
@@ -169,6 +169,12 @@ def learning_rate(step: int, config: Sam2Config) -> float:
     warm = min(1.0, (step + 1) / max(1, config.warmup))
     left = (config.steps - step) / max(1, math.ceil(config.decay * config.steps))
     return config.learning_rate * min(warm, left, 1.0)
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    """Over those that are known; None (null in JSON) if none is."""
+    known = [value for value in values if math.isfinite(value)]
+    return float(np.mean(known)) if known else None
 
 
 def _resized(masks: Tensor, size: int) -> Tensor:

@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 _FEWEST = 4  # points that say where an object is
 _LARGEST = 0.35  # m: what is wider is no object to grasp
 _LEARNED_FRAMES = 5  # its shape is learned from so many first frames, if it stands still
-_STILL = 0.01  # m between frames: it stands still
+_STILL = 0.01  # m: within this it stands still
 _FITS = 0.5  # share of the points that must lie on the shape
 _GOOD = 0.005**2  # m^2: no other start needs to be tried
 _BETTER = 0.8  # of the error that a less likely start must leave, to be believed
@@ -105,14 +105,18 @@ class ObjectEstimator:
         self, stamp: int, view: View, points: Array, palm: Pose, fit: Fit, known: _Known
     ) -> Estimate:
         shape, pose, height = known.shape, fit.pose, known.first_height
-        moved = np.linalg.norm(pose.center - known.pose.center)
-        if len(self._learned) < _LEARNED_FRAMES and moved < _STILL and not known.in_hand:
+        if self._may_learn(pose):
             shape, pose = self._learn(points, view)
             height = float(pose.center[2])
         in_hand = _near(pose, palm) and pose.center[2] > height + _RISEN
         self._known = _Known(shape, pose, points.mean(0), palm, height, bool(in_hand), stamp)
         self._lost = self._another = False
         return Estimate(Tracking.SEEN, pose.center, min(1.0, 2.0 * len(points) / shape.visible))
+
+    def _may_learn(self, pose: Pose) -> bool:
+        """Whether the object still stands where its shape was begun to be learned."""
+        begun, _ = self._learned[0]
+        return len(self._learned) < _LEARNED_FRAMES and bool(np.linalg.norm(pose.center - begun) < _STILL)
 
     # ---- not seen ----
     def _without_sight(

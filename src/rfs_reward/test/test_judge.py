@@ -44,10 +44,10 @@ def gripped(number: int, dq: float, name: str = "small_ball") -> tuple[Frame, ND
 def test_a_lifted_object_becomes_a_success() -> None:
     it = judge()
     heights = [0.0] * 3 + [0.03 * k for k in range(1, 9)] + [0.24] * 5
-    said = [it.observe(frame(k, (0.6, -0.1, z), **ERROR)) for k, z in enumerate(heights)]
+    said = [it.observe(frame(k, (0.62, 0.15, z), **ERROR)) for k, z in enumerate(heights)]
     for judgement, z in zip(said, heights, strict=True):
         assert judgement.tracking == Tracking.SEEN
-        assert np.linalg.norm(judgement.centroid - center((0.6, -0.1, z))) < 0.015
+        assert np.linalg.norm(judgement.centroid - center((0.62, 0.15, z))) < 0.015
         assert judgement.lift == pytest.approx(z, abs=0.012)
         assert judgement.palm_distance == pytest.approx(np.linalg.norm(judgement.centroid - judgement.palm))
         weighted = sum(judgement.weights[name] * value for name, value in judgement.terms.items())

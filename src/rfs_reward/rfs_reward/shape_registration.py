@@ -24,7 +24,8 @@ _NOISE = 0.004  # m
 _INDEPENDENT = 8.0  # a full view's points err together: they say as much as so many independent ones
 _OUTLINE_NOISE = 0.004  # m, of the mask's edge
 _SLIDING = 0.05  # share of a point's weight along the surface, where it tells little
-_SETTLED = 0.0003  # m: steps this small end the search
+_MOST = 100  # points of one view that are matched
+_SETTLED = 0.0005  # m: steps this small end the search
 _FAR = 0.024  # m: what is farther away is not the object
 _CLOSE = 0.012  # m: a point this near to the shape fits it
 
@@ -67,7 +68,9 @@ def register(
     count. error: standard deviations of what is expected, m and rad.
     """
     prior = np.repeat(np.array(error) ** -2.0, 3)
-    of_point = _INDEPENDENT / max(shape.visible, len(points)) / _NOISE**2
+    step = -(-len(points) // _MOST)
+    of_point = step * _INDEPENDENT / max(shape.visible, len(points)) / _NOISE**2
+    points = points[::step]
     of_outline = _INDEPENDENT / len(shape.outline) / _OUTLINE_NOISE**2
     pose, moved = expected, np.zeros(6)
     for scale in _SCALES:
@@ -88,10 +91,10 @@ def register(
                 ]
             ),
         )
-        step = np.linalg.solve(left + np.diag(prior), right - prior * moved)
-        pose = Pose(pose.center + step[:3], rotations.from_vector(step[3:]) @ pose.rotation)
-        moved += step
-        if np.abs(step[:3]).max() < _SETTLED:
+        motion = np.linalg.solve(left + np.diag(prior), right - prior * moved)
+        pose = Pose(pose.center + motion[:3], rotations.from_vector(motion[3:]) @ pose.rotation)
+        moved += motion
+        if np.abs(motion[:3]).max() < _SETTLED:
             break
     return _judged(points, silhouette, shape, pose)
 
@@ -106,14 +109,20 @@ def _judged(points: Array, silhouette: Silhouette, shape: ObjectShape, pose: Pos
 def _normal_equations(arms: Array, residuals: Array, normals: Array, weights: Array) -> tuple[Array, Array]:
     """(6, 6) and (6,) of the least-squares motion, translation and rotation vector, of points at arms (n, 3)
     from the center by residuals (n, 3): along normals (n, 3) fully, along the surface a little."""
-    along = np.hstack([normals, np.cross(arms, normals)])
+    along = np.hstack([normals, _cross(arms, normals)])
     left = (weights[:, None] * along).T @ along
     right = (weights * np.einsum("ij,ij->i", normals, residuals)) @ along
     weak = _SLIDING * weights
     pull, spread = weak @ arms, (weak[:, None] * arms).T @ arms
     left[:3, :3] += weak.sum() * np.eye(3)
     left[3:, 3:] += np.trace(spread) * np.eye(3) - spread
-    turn = np.cross(pull, np.eye(3)).T
+    turn = _cross(pull[None], np.eye(3)).T
     left[3:, :3] += turn
     left[:3, 3:] += turn.T
-    return left, right + np.concatenate([weak @ residuals, weak @ np.cross(arms, residuals)])
+    return left, right + np.concatenate([weak @ residuals, weak @ _cross(arms, residuals)])
+
+
+def _cross(first: Array, second: Array) -> Array:
+    """Cross products (n, 3); several times as fast as NumPy's for small n."""
+    a, b = first[:, [1, 2, 0]], second[:, [2, 0, 1]]
+    return a * b - first[:, [2, 0, 1]] * second[:, [1, 2, 0]]

@@ -14,7 +14,7 @@ Mask = NDArray[np.bool_]
 _LOW = 3.0  # standard deviations of the table's noise: what is lower counts as table
 _LARGEST = 0.15  # m from the click: objects to grasp are smaller
 _AROUND = 2  # pixels (of 160 across) by which a click may miss
-_FEWEST = 5  # pixels that an object must have
+_FEWEST = 5  # pixels with depth that an object must have
 
 
 def prompted_mask(
@@ -34,10 +34,12 @@ def prompted_mask(
         seeds = _at_points(frame, np.asarray(points, np.float64))
     labels, _ = surfaces(depth, standing)
     hit = labels[seeds & standing]
-    if len(hit) < (_FEWEST if box is not None else 1):
-        raise PromptError(_nothing(frame, seeds))
-    found = _main_surface(labels, hit, box is not None)
-    return _within_reach(frame, depth, found, seeds & found)
+    if len(hit):
+        found = _main_surface(labels, hit, box is not None)
+        found = _within_reach(frame, depth, found, seeds & found)
+        if (found & np.isfinite(frame.depth)).sum() >= _FEWEST:
+            return found
+    raise PromptError(_nothing(frame, seeds))
 
 
 def _at_points(frame: Frame, points: Array) -> Mask:

@@ -9,7 +9,7 @@ from rfs_reward.object_points import View
 Array = NDArray[np.float64]
 
 _MARGIN = 0.5  # pixels: outlines are no sharper
-_BEFORE = 0.006  # m: surfaces are no surer
+_BEFORE = 0.010  # m: surfaces are no surer
 
 
 class Silhouette:
@@ -21,11 +21,13 @@ class Silhouette:
         self._depth = view.depth
         self._empty = bool(outside.all())
         self._distance, self._nearest = _ways_in(outside)
+        self._inner = cv2.erode(1 - outside, np.ones((3, 3), np.uint8)).astype(bool)
 
     def pull(self, points: Array) -> Array:
         """(n, 3) m, for points (n, 3), m, base frame: the way back to where they may be; zero where they are.
 
-        Beside the region it leads sideways, before a measured surface along the ray.
+        Beside the region it leads sideways, before a measured surface along the ray; not at the region's
+        edge, where depth may be that of what lies behind.
         """
         if self._empty:
             return np.zeros_like(points)
@@ -37,7 +39,7 @@ class Silhouette:
         way = share[:, None] * (self._nearest[v, u] - np.column_stack([u, v]))
         focal = np.diag(camera.intrinsics)[:2]
         before = self._depth[v, u] - depth
-        back = np.where((distance == 0) & (before > _BEFORE), before, 0.0)
+        back = np.where(self._inner[v, u] & (before > _BEFORE), before, 0.0)
         return np.column_stack([way * depth[:, None] / focal, back]) @ camera.rotation.T
 
 

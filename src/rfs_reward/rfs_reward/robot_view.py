@@ -17,7 +17,7 @@ Mask = NDArray[np.bool_]
 
 _DISTANCE = 0.8  # m, usual distance of the hand, at which the errors count in pixels
 _CLOSE = 0.008  # m: what lies nearer than this to the robot's surface may be the robot
-_RAYS_WIDE = 160  # pixels: larger pictures are rendered smaller and enlarged
+_RAYS_WIDE = 320  # pixels: larger pictures are rendered smaller and enlarged
 _REGISTERED_WIDE = 80  # pixels, the same for registration
 
 
@@ -30,7 +30,7 @@ class RobotView:
     def depth(self, camera: PinholeCamera, joints: ArrayLike) -> Depth:
         """(h, w) m along the optical axis at joints (23,), rad; NaN beside the robot.
 
-        A picture wider than 160 pixels is rendered at a fraction of its size and enlarged.
+        A picture wider than 320 pixels is rendered at a fraction of its size and enlarged.
         """
         self._shapes.place(_checked(joints))
         return self._render(camera)

@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 
 POSITION_ERROR, ROTATION_ERROR = 0.003, 0.004
 """m, rad: standard deviations of the calibration's errors."""
-_ROUNDS = (0.03, 0.012)  # m: residuals beyond this are not the robot; one step each
+_ROUNDS = (0.05, 0.03, 0.012)  # m: residuals beyond this are not the robot; one step each
 _POINT_ERROR = 0.008  # m, of a point: more than its noise, since neighbors err alike
 _GRAZING = 0.3  # cosine: steeper surfaces say little, and their edges mislead
 _ENOUGH = 50  # points

@@ -1,7 +1,7 @@
 """A calibrated pinhole camera: between pixels, depth and points of the base frame."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,3 +42,18 @@ class PinholeCamera:
         with np.errstate(divide="ignore", invalid="ignore"):
             pixels = (seen @ self.intrinsics.T)[:, :2] / depth[:, None]
         return pixels, depth
+
+    def step(self, widest: int) -> int:
+        """Every how many pixels are taken, where at most `widest` in a row are wanted."""
+        return -(-self.width // widest)
+
+    def thinned(self, step: int) -> "PinholeCamera":
+        """The camera of pictures [::step, ::step]; the same object as long as it is asked for again."""
+        return self if step == 1 else _thinned(self, step)
+
+
+@lru_cache(maxsize=8)  # its rays are worth keeping
+def _thinned(camera: PinholeCamera, step: int) -> PinholeCamera:
+    intrinsics = np.diag([1 / step, 1 / step, 1.0]) @ camera.intrinsics
+    size = -(-camera.width // step), -(-camera.height // step)
+    return PinholeCamera(intrinsics, camera.position, camera.rotation, *size)

@@ -57,12 +57,9 @@ class CameraCorrection:
 
     def _on_robot(self, frame: Frame) -> PinholeCamera:
         """The frame's camera where its depth shows the robot on its shapes."""
-        camera, step = frame.camera, -(-frame.camera.width // _WIDE)
-        depth = frame.depth[::step, ::step]
-        intrinsics = np.diag([1 / step, 1 / step, 1.0]) @ camera.intrinsics
-        thinned = PinholeCamera(intrinsics, camera.position, camera.rotation, depth.shape[1], depth.shape[0])
+        camera, step = frame.camera, frame.camera.step(_WIDE)
         self._shapes.place(frame.joints)
-        found = register(self._shapes, thinned, depth)
+        found = register(self._shapes, camera.thinned(step), frame.depth[::step, ::step])
         return replace(camera, position=found.position, rotation=found.rotation)
 
     def _moved(self, camera: PinholeCamera) -> PinholeCamera:

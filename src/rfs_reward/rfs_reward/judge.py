@@ -119,20 +119,23 @@ class Judge:
     def _unknown(self, frame: Frame, problem: str) -> Judgement:
         """Nothing is tracked."""
         nothing = Track(np.zeros(frame.depth.shape, bool), 0.0)
-        return self._judgement(frame, nothing, Estimate.unknown(Tracking.NONE), problem)
+        palm, _ = kinematics.forward(frame.joints[:7])
+        return self._judgement(frame, palm, nothing, Estimate.unknown(Tracking.NONE), problem)
 
     def _judge(self, frame: Frame, track: Track) -> Judgement:
-        view = View(frame.camera, frame.depth, track.mask, frame.robot)
-        estimate = self._estimator.update(frame.stamp, view, Pose(*kinematics.forward(frame.joints[:7])))
+        palm = Pose(*kinematics.forward(frame.joints[:7]))
+        estimate = self._estimator.update(frame.stamp, View.of(frame, track.mask), palm)
         if estimate.tracking == Tracking.SEEN:
             self._seen = frame.stamp
             if len(self._heights) < self._FIRST_FRAMES:
                 self._heights.append(float(estimate.center[2]))
         lost = estimate.tracking == Tracking.LOST
-        return self._judgement(frame, track, estimate, "the object is out of sight" if lost else "")
+        problem = "the object is out of sight" if lost else ""
+        return self._judgement(frame, palm.center, track, estimate, problem)
 
-    def _judgement(self, frame: Frame, track: Track, estimate: Estimate, problem: str) -> Judgement:
-        palm, _ = kinematics.forward(frame.joints[:7])
+    def _judgement(
+        self, frame: Frame, palm: Array, track: Track, estimate: Estimate, problem: str
+    ) -> Judgement:
         center = estimate.center
         lift = float(center[2] - np.median(self._heights)) if self._heights else np.nan
         distance = float(np.linalg.norm(center - palm))

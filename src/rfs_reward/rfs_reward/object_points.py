@@ -1,17 +1,19 @@
 """From a mask and registered depth to points of the object."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from rfs_reward.camera import PinholeCamera
+from rfs_reward.frame import Frame
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-_WIDE = 160  # pixels of a row at most
+_WIDE = 160  # pixels of a row at most: more points say no more, and each costs time
 _NEIGHBORS = 2  # within the distance of so many pixels; what has fewer hovers between two surfaces
 _REACH = 3.0  # pixels
 
@@ -25,19 +27,22 @@ class View:
     mask: Mask
     robot: Mask
 
+    @classmethod
+    def of(cls, frame: Frame, mask: Mask) -> Self:
+        """Of a frame with the object's mask (h, w); wide pictures are thinned."""
+        step = frame.camera.step(_WIDE)
+        thin = slice(None, None, step), slice(None, None, step)
+        return cls(frame.camera.thinned(step), frame.depth[thin], mask[thin], frame.robot[thin])
+
 
 def object_points(view: View) -> Array:
     """(n, 3) m, base frame: what depth says about the object; perhaps none.
 
     Without the robot's pixels, and without points that hover between two surfaces, as they come at edges.
-    Wide pictures are thinned: more points say no more.
     """
-    step = -(-view.camera.width // _WIDE)
-    thinned = np.zeros_like(view.mask)
-    thinned[::step, ::step] = True
-    points = view.camera.points(view.depth, view.mask & ~view.robot & thinned)
+    points = view.camera.points(view.depth, view.mask & ~view.robot)
     if len(points) <= _NEIGHBORS:
         return points[:0]
     pixel = np.linalg.norm(np.median(points, 0) - view.camera.position) / view.camera.intrinsics[0, 0]
     distance, _ = KDTree(points).query(points, k=_NEIGHBORS + 1)
-    return points[distance[:, -1] < _REACH * pixel * step]
+    return points[distance[:, -1] < _REACH * pixel]

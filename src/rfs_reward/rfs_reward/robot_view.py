@@ -52,14 +52,14 @@ class RobotView:
             raise ValueError(
                 f"depth has shape {depth.shape}, the camera's pictures have {(camera.height, camera.width)}"
             )
-        step = -(-camera.width // _REGISTERED_WIDE)
-        moved = register(self._shapes, _thinned(camera, step), depth[::step, ::step])
+        step = camera.step(_REGISTERED_WIDE)
+        moved = register(self._shapes, camera.thinned(step), depth[::step, ::step])
         rendered = self._render(replace(camera, position=moved.position, rotation=moved.rotation))
         return np.isfinite(rendered) & ~(depth < rendered - _CLOSE)
 
     def _render(self, camera: PinholeCamera) -> Depth:
         """(h, w) m of the shapes as they are placed."""
-        step = -(-camera.width // _RAYS_WIDE)
+        step = camera.step(_RAYS_WIDE)
         small = _shrunk(camera, step)
         seen = self._shapes.near(small)
         depth = np.full((small.height, small.width), np.nan, np.float32)
@@ -84,13 +84,6 @@ def _shrunk(camera: PinholeCamera, step: int) -> PinholeCamera:
     if step == 1:
         return camera
     scale = np.array([[1 / step, 0, 0.5 / step - 0.5], [0, 1 / step, 0.5 / step - 0.5], [0, 0, 1]])
-    size = -(-camera.width // step), -(-camera.height // step)
-    return PinholeCamera(scale @ camera.intrinsics, camera.position, camera.rotation, *size)
-
-
-def _thinned(camera: PinholeCamera, step: int) -> PinholeCamera:
-    """The same camera with every so many pixels of each row and column."""
-    scale = np.diag([1 / step, 1 / step, 1.0])
     size = -(-camera.width // step), -(-camera.height // step)
     return PinholeCamera(scale @ camera.intrinsics, camera.position, camera.rotation, *size)
 

@@ -7,21 +7,21 @@ from rfs_reward.measurements import read_camera
 
 
 class Calibration:
-    """Takes `sensor_msgs/CameraInfo` and `geometry_msgs/TransformStamped` messages."""
+    """Takes `sensor_msgs/CameraInfo` and `geometry_msgs/TransformStamped` messages, on any thread."""
 
     def __init__(self) -> None:
         self._info: Any = None
         self._extrinsics: Any = None
-        self._camera: PinholeCamera | None = None
+        self._known: tuple[Any, Any, PinholeCamera] | None = None
 
     def take_info(self, message: Any) -> None:
         """Intrinsics came."""
         if self._info is None or _intrinsics(message) != _intrinsics(self._info):
-            self._info, self._camera = message, None
+            self._info = message
 
     def take_extrinsics(self, message: Any) -> None:
         """The camera was placed."""
-        self._extrinsics, self._camera = message, None
+        self._extrinsics = message
 
     @property
     def camera(self) -> PinholeCamera:
@@ -30,17 +30,18 @@ class Calibration:
         Raises:
             ValueError: what is missing or wrong.
         """
-        if self._info is None:
+        info, extrinsics, known = self._info, self._extrinsics, self._known
+        if info is None:
             raise ValueError(
                 "no intrinsics come on /camera/color/camera_info: does the camera driver publish them?"
             )
-        if self._extrinsics is None:
+        if extrinsics is None:
             raise ValueError(
                 "nothing says where the camera is: publish its pose on /camera/color/extrinsics, latched"
             )
-        if self._camera is None:
-            self._camera = read_camera(self._info, self._extrinsics)
-        return self._camera
+        if known is None or known[0] is not info or known[1] is not extrinsics:
+            known = self._known = (info, extrinsics, read_camera(info, extrinsics))
+        return known[2]
 
 
 def _intrinsics(message: Any) -> tuple[object, ...]:

@@ -36,7 +36,7 @@ class PinholeCamera:
         return self.position + self.rays[valid] * depth[valid, None]
 
     def project(self, points: Array) -> tuple[Array, Array]:
-        """Points (n, 3), m, base frame, to pixels (n, 2) as x, y and depths (n,), m; depth > 0 is in front."""
+        """Points (n, 3), m, base frame, to pixels (n, 2) as x, y and depths (n,), m, > 0 in front."""
         seen = (np.asarray(points) - self.position) @ self.rotation
         depth = seen[:, 2]
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -57,10 +57,10 @@ class CameraCorrection:
 
     def _on_robot(self, frame: Frame) -> PinholeCamera:
         """The frame's camera where its depth shows the robot on its shapes."""
-        camera, step = frame.camera, frame.camera.step(_WIDE)
-        self._shapes.place(frame.joints)
-        found = register(self._shapes, camera.thinned(step), frame.depth[::step, ::step])
-        return replace(camera, position=found.position, rotation=found.rotation)
+        thin = frame.thinned(_WIDE)
+        self._shapes.place(thin.joints)
+        found = register(self._shapes, thin.camera, thin.depth)
+        return replace(frame.camera, position=found.position, rotation=found.rotation)
 
     def _moved(self, camera: PinholeCamera) -> PinholeCamera:
         turn = rotations.from_vector(np.mean(self._turns, 0))

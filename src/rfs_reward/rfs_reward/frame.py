@@ -24,3 +24,13 @@ class Frame:
     joints: NDArray[np.float64]
     robot: NDArray[np.bool_]
     segmentation: NDArray[np.uint8] | None = None
+
+    def thinned(self, widest: int) -> "Frame":
+        """The frame with evenly chosen pixels, at most `widest` in a row; itself where it is no wider."""
+        step = self.camera.step(widest)
+        if step == 1:
+            return self
+        thin = slice(None, None, step), slice(None, None, step)
+        pictures = self.color[thin], self.depth[thin], self.camera.thinned(step)
+        segmentation = None if self.segmentation is None else self.segmentation[thin]
+        return Frame(self.stamp, *pictures, self.joints, self.robot[thin], segmentation)

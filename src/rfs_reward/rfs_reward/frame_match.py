@@ -72,6 +72,10 @@ class FrameMatcher:
                 return self._give(Match(stamp, color, depth[1], joints, self._restarted), depth[0], now)
         return None
 
+    def excuse(self, now: float) -> None:
+        """Nobody could listen until monotonic time `now` (s): that nothing came until then is no problem."""
+        self._given_at = now
+
     def _give(self, match: Match, depth_stamp: int, now: float) -> Match:
         self._color.forget(match.stamp)
         self._depth.forget(depth_stamp)

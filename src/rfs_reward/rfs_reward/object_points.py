@@ -30,9 +30,8 @@ class View:
     @classmethod
     def of(cls, frame: Frame, mask: Mask) -> Self:
         """Of a frame with the object's mask (h, w); wide pictures are thinned."""
-        step = frame.camera.step(_WIDE)
-        thin = slice(None, None, step), slice(None, None, step)
-        return cls(frame.camera.thinned(step), frame.depth[thin], mask[thin], frame.robot[thin])
+        thin, step = frame.thinned(_WIDE), frame.camera.step(_WIDE)
+        return cls(thin.camera, thin.depth, mask[::step, ::step], thin.robot)
 
 
 def object_points(view: View) -> Array:

@@ -71,23 +71,26 @@ class RewardWorker:
     def offer(self, match: Match) -> None:
         """A complete set came; one that waits still is dropped."""
         with self._news:
-            if match.restarted:
-                self._earliest = 0
+            if match.restarted:  # said once, and this match may be dropped for the next one
+                self._begin()
+                self._earliest = self._newest = 0
             in_work = self._busy and match.stamp == self._newest
             if match.stamp >= self._earliest and not in_work:
                 self.dropped += self._match is not None and self._match.stamp != match.stamp
                 self._match = match
                 self._news.notify()
+            elif match.stamp < self._earliest:
+                self.problem = "the pictures are older than the episode: are the clocks synchronized?"
 
-    def begin(self, stamp: int = 0) -> None:
-        """A new episode: forget the object, and look at nothing older than `stamp` (ns). Nothing happens
-        where the present episode's first frame is not older."""
+    def begin(self, stamp: int | None = None) -> None:
+        """A new episode: forget the object, and look at nothing older than `stamp` (ns; None: than was said
+        before). Nothing happens where the present episode's first frame is not older."""
         with self._news:
             if stamp and self._began is not None and self._began >= stamp:
                 return
             self._begin()
-            self._earliest = stamp
-            if self._match is not None and self._match.stamp < stamp:
+            self._earliest = self._earliest if stamp is None else stamp
+            if self._match is not None and self._match.stamp < self._earliest:
                 self._match = None
 
     def prompt(self, prompt: Prompt) -> None:
@@ -127,8 +130,7 @@ class RewardWorker:
 
     def _note(self, match: Match) -> None:
         """Where stamps alone tell of a new scene, begin it."""
-        gap = match.stamp - self._newest
-        if match.restarted or (self._scene_gap and gap > self._scene_gap):
+        if self._scene_gap and match.stamp - self._newest > self._scene_gap:
             self._begin()
         self._newest = match.stamp
         self._began = match.stamp if self._began is None else self._began
@@ -137,7 +139,7 @@ class RewardWorker:
         began = time.monotonic()
         if episode != self._judged_episode:
             self._judge.reset()
-            self._judged_episode, self.last = episode, None
+            self._judged_episode, self.last, self.problem = episode, None, ""
         if match is not None and self.last is not None and match.stamp == self.last.match.stamp:
             self._give(self.last, episode)  # somebody asks again
             match = None

@@ -1,6 +1,7 @@
 """Where a known shape is, from the part of it that is visible."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,15 +12,7 @@ from rfs_reward.silhouette import Silhouette
 
 Array = NDArray[np.float64]
 
-_SCALES = (
-    0.040,
-    0.030,
-    0.020,
-    0.015,
-    0.012,
-    0.012,
-    0.012,
-)  # m, beyond which a point counts less, round by round
+_SCALES = 0.040, 0.030, 0.020, 0.015, 0.012, 0.012, 0.012  # m, round by round: farther points count less
 _NOISE = 0.004  # m
 _INDEPENDENT = 8.0  # a full view's points err together: they say as much as so many independent ones
 _OUTLINE_NOISE = 0.004  # m, of the mask's edge
@@ -67,43 +60,62 @@ def register(
     Iterated closest points with weights that fall with the distance, so that points of something else hardly
     count. error: standard deviations of what is expected, m and rad.
     """
-    prior = np.repeat(np.array(error) ** -2.0, 3)
-    step = -(-len(points) // _MOST)
+    prior, step = np.repeat(np.array(error) ** -2.0, 3), -(-len(points) // _MOST)
     of_point = step * _INDEPENDENT / max(shape.visible, len(points)) / _NOISE**2
-    points = points[::step]
-    of_outline = _INDEPENDENT / len(shape.outline) / _OUTLINE_NOISE**2
-    pose, moved = expected, np.zeros(6)
+    pose, points, moved = expected, points[::step], np.zeros(6)
+    match = _Match.at(pose, points, silhouette, shape)
     for scale in _SCALES:
-        distance, nearest = shape.tree.query((points - pose.center) @ pose.rotation)
-        targets, outline = shape.points[nearest] @ pose.rotation.T, shape.outline @ pose.rotation.T
-        residuals, pull = points - pose.center - targets, silhouette.pull(pose.center + outline)
-        outside = np.linalg.norm(pull, axis=1)
-        left, right = _normal_equations(
-            np.concatenate([targets, outline]),
-            np.concatenate([residuals, pull]),
-            np.concatenate(
-                [shape.normals[nearest] @ pose.rotation.T, pull / np.maximum(outside, 1e-9)[:, None]]
-            ),
-            np.concatenate(
-                [
-                    of_point / (1 + (distance / scale) ** 2) ** 2,
-                    of_outline / (1 + (outside / _SCALES[0]) ** 2) ** 2,
-                ]
-            ),
-        )
+        left, right = match.normal_equations(of_point, scale)
         motion = np.linalg.solve(left + np.diag(prior), right - prior * moved)
         pose = Pose(pose.center + motion[:3], rotations.from_vector(motion[3:]) @ pose.rotation)
         moved += motion
         if np.abs(motion[:3]).max() < _SETTLED:
             break
-    return _judged(points, silhouette, shape, pose)
+        match = _Match.at(pose, points, silhouette, shape)
+    return Fit(pose, float((match.distance < _CLOSE).mean()), match.error)
 
 
-def _judged(points: Array, silhouette: Silhouette, shape: ObjectShape, pose: Pose) -> Fit:
-    distance, _ = shape.tree.query((points - pose.center) @ pose.rotation)
-    outside = np.linalg.norm(silhouette.pull(pose.place(shape.outline)), axis=1)
-    error = (np.minimum(distance, _FAR) ** 2).mean() + (np.minimum(outside, _FAR) ** 2).mean()
-    return Fit(pose, float((distance < _CLOSE).mean()), float(error))
+@dataclass(frozen=True, eq=False)
+class _Match:
+    """A shape in some pose beside what is seen: of visible points (n, 3) distance (n,) from the shape, the
+    shape's nearest points from its center, the ways from there, and normals; of the shape's outline (k, 3)
+    the points from its center, ways back into the silhouette, and their lengths (k,). m."""
+
+    distance: Array
+    targets: Array
+    ways: Array
+    normals: Array
+    outline: Array
+    pulls: Array
+    outside: Array
+
+    @classmethod
+    def at(cls, pose: Pose, points: Array, silhouette: Silhouette, shape: ObjectShape) -> Self:
+        """The shape in this pose."""
+        points = points - pose.center
+        distance, nearest = shape.tree.query(points @ pose.rotation)
+        targets, outline = shape.points[nearest] @ pose.rotation.T, shape.outline @ pose.rotation.T
+        normals, pulls = shape.normals[nearest] @ pose.rotation.T, silhouette.pull(pose.center + outline)
+        outside = np.sqrt(np.einsum("ij,ij->i", pulls, pulls))
+        return cls(distance, targets, points - targets, normals, outline, pulls, outside)
+
+    @property
+    def error(self) -> float:
+        """m^2"""
+        near, in_place = np.minimum(self.distance, _FAR), np.minimum(self.outside, _FAR)
+        return float(near @ near / len(near) + in_place @ in_place / len(in_place))
+
+    def normal_equations(self, of_point: float, scale: float) -> tuple[Array, Array]:
+        """Those of the motion that brings all together; weight of a point, 1/m^2, and what is far, m."""
+        of_outline = _INDEPENDENT / len(self.outline) / _OUTLINE_NOISE**2
+        near = of_point / (1 + (self.distance / scale) ** 2) ** 2
+        in_place = of_outline / (1 + (self.outside / _SCALES[0]) ** 2) ** 2
+        return _normal_equations(
+            np.concatenate([self.targets, self.outline]),
+            np.concatenate([self.ways, self.pulls]),
+            np.concatenate([self.normals, self.pulls / np.maximum(self.outside, 1e-9)[:, None]]),
+            np.concatenate([near, in_place]),
+        )
 
 
 def _normal_equations(arms: Array, residuals: Array, normals: Array, weights: Array) -> tuple[Array, Array]:

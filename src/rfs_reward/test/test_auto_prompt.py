@@ -76,3 +76,17 @@ def test_table_is_fitted_through_calibration_errors_and_given_up_where_it_is_not
     assert abs(np.nanmedian(heights)) < 0.002
     assert not find_table(replace(frame, depth=frame.depth - np.float32(0.3))).found
     assert not find_table(replace(frame, depth=np.full_like(frame.depth, np.nan))).found
+
+
+def test_it_is_found_at_the_resolution_of_a_real_camera():
+    task = GraspTask(objects=["can"])
+    task.reset([7])
+    large = replace(CAMERA, width=640, height=480)
+    picture = noisy_picture(task.snapshot(), large, task.exposure())
+    frame = frame_of(picture, task.joint_positions[0], camera=large)
+    prompt = find_object(frame)
+    assert prompt.mask.shape == (480, 640)
+    assert overlap(prompt.mask, frame) > 0.6
+    rows, columns = np.nonzero(frame.segmentation == OBJECT)
+    expected = [columns.min(), rows.min(), columns.max(), rows.max()]
+    np.testing.assert_allclose(prompt.box, expected, atol=12)

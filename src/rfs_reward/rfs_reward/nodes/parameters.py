@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 
 import cv2
@@ -59,5 +60,6 @@ def limit_threads(count: int) -> None:
 def give_way(niceness: int) -> None:
     """Let other processes go first: every thread that this process has."""
     for thread in map(int, os.listdir("/proc/self/task")):
-        now = os.getpriority(os.PRIO_PROCESS, thread)
-        os.setpriority(os.PRIO_PROCESS, thread, min(19, now + niceness))
+        with suppress(ProcessLookupError):  # it has ended meanwhile
+            now = os.getpriority(os.PRIO_PROCESS, thread)
+            os.setpriority(os.PRIO_PROCESS, thread, min(19, now + niceness))

@@ -74,6 +74,7 @@ class RewardNode(Node):
         self._offer()
         self._listen()
         self._broken = self.create_guard_condition(self._on_failure)
+        self._answered = self.create_guard_condition(self._diagnose)
         self.create_timer(1.0, self._diagnose, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self._thread = threading.Thread(target=self._work, name="reward", daemon=True)
         self._thread.start()
@@ -169,7 +170,9 @@ class RewardNode(Node):
             self._worker.prompt(Prompt(answer, **messages.prompt_places(request)))
         except ValueError as error:
             answer(None, str(error))
-        if answered.wait(_PATIENCE):
+        in_time = answered.wait(_PATIENCE)
+        self._matcher.excuse(time.monotonic())
+        if in_time:
             return response
         text = f"the tracker did not answer within {_PATIENCE:g} s; it goes on trying"
         return PromptTracker.Response(message=text)
@@ -180,15 +183,16 @@ class RewardNode(Node):
             self.get_logger().warning(f"prompt refused: {problem}")
         else:
             self.get_logger().info("prompt taken")
-        self._diagnose()
+        self._answered.trigger()
 
     # ---- the worker's thread ----
     def _work(self) -> None:
         try:
             self._worker.run()
         except Exception as error:
-            self._failure = error
-            self._broken.trigger()
+            if rclpy.ok():  # otherwise the process ends, and publishing fails
+                self._failure = error
+                self._broken.trigger()
 
     def _publish(self, result: Result) -> None:
         judgement, header = result.judgement, result.match.color.header

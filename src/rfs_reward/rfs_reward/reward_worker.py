@@ -79,8 +79,6 @@ class RewardWorker:
                 self.dropped += self._match is not None and self._match.stamp != match.stamp
                 self._match = match
                 self._news.notify()
-            elif match.stamp < self._earliest:
-                self.problem = "the pictures are older than the episode: are the clocks synchronized?"
 
     def begin(self, stamp: int | None = None) -> None:
         """A new episode: forget the object, and look at nothing older than `stamp` (ns; None: than was said
@@ -126,7 +124,7 @@ class RewardWorker:
 
     def _begin(self) -> None:
         self._episode += 1
-        self._began = None
+        self._began, self.problem = None, ""
 
     def _note(self, match: Match) -> None:
         """Where stamps alone tell of a new scene, begin it."""
@@ -139,7 +137,7 @@ class RewardWorker:
         began = time.monotonic()
         if episode != self._judged_episode:
             self._judge.reset()
-            self._judged_episode, self.last, self.problem = episode, None, ""
+            self._judged_episode, self.last = episode, None
         if match is not None and self.last is not None and match.stamp == self.last.match.stamp:
             self._give(self.last, episode)  # somebody asks again
             match = None
@@ -177,7 +175,7 @@ class RewardWorker:
             return None
 
     def _give(self, result: Result, episode: int) -> None:
-        self.last, self.problem = result, result.judgement.problem
         with self._news:
             if episode == self._episode and not self._ended:
+                self.last, self.problem = result, result.judgement.problem
                 self._publish(result)

@@ -193,6 +193,30 @@ def test_a_camera_that_starts_again_begins_anew(make_rig: Callable[..., Rig]) ->
     assert rig.wait(2)[-1] == SECOND
 
 
+def test_a_restart_counts_although_its_first_frame_is_dropped(make_rig: Callable[..., Rig]) -> None:
+    """Only that frame tells of the restart, and the judge takes no frame older than the one before."""
+    rig = make_rig()
+    rig.offer(60 * SECOND)
+    rig.wait(1)
+    rig.busy_with(61 * SECOND)
+    rig.offer(SECOND, restarted=True)
+    rig.offer(2 * SECOND)
+    rig.tracker.go_on.set()
+    assert rig.wait(2) == [60 * SECOND, 2 * SECOND]
+    assert rig.worker.dropped == 1
+
+
+def test_frames_from_before_the_scene_stay_out_whatever_else_begins(make_rig: Callable[..., Rig]) -> None:
+    """The recorder's word of an episode may come after the call that told of its scene."""
+    rig = make_rig()
+    rig.worker.begin(10 * SECOND)
+    rig.worker.begin()
+    rig.offer(9 * SECOND)
+    assert "none came yet" in rig.prompt(rig.scene.pixel).problem
+    rig.offer(10 * SECOND)
+    assert rig.wait(1) == [10 * SECOND]
+
+
 def test_a_frame_that_comes_again_is_answered_without_tracking_it_again(make_rig: Callable[..., Rig]) -> None:
     rig = make_rig()
     for count in (1, 2):

@@ -182,3 +182,5 @@ def test_what_is_missing_is_named(without: str, says: str) -> None:
     problem = matcher.problem(12.0)
     assert says in problem
     assert bool(problem) == bool(without)
+    matcher.excuse(11.9)
+    assert matcher.problem(12.0) == ""

@@ -212,6 +212,8 @@ def test_another_judge_is_waited_for_and_its_success_ends_the_episode() -> None:
         rig.wait(lambda: stamp in rig.joints)  # the observation again, as nobody has judged it
         assert max(rig.joints) == stamp
         rig.wait(lambda: "waiting for the reward" in rig.complaint)
+        rig.judged(stamp + 50 * STEP)  # of no observation that there was
+        rig.judged(stamp - 50 * STEP, success=True)
         rig.judged(stamp)
         rig.wait(lambda: stamp + STEP in rig.joints)
         rig.judged(stamp, success=True)  # whenever it is said, it counts

@@ -78,7 +78,7 @@ class Lockstep:
 
     def on_reward(self, stamp: int, success: bool) -> None:
         """The reward of a stamp (ns) came."""
-        if stamp >= self._start:
+        if self._start <= stamp <= self._stamp:
             self._rewarded = max(self._rewarded, stamp)
             self._judged_success |= success
             self._advance()

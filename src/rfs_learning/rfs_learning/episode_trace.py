@@ -20,9 +20,9 @@ _LIFTED = 0.01  # m of lift at which the grasp is taken to hold
 class EpisodeTrace:
     """An episode from its first to its last observation; times in s since the first one.
 
-    time, reward, lift (n,): the reward's course, lift in m. joint_time (m,), joints (m, 23) rad. object_time
-    (k,), object_pose (k, 7): m, quaternion xyzw. periods (p,): s between policy actions, and latencies (q,):
-    s from observation to command, both in wall time.
+    time, reward, lift (n,): the reward's course, lift in m, NaN where nobody knew the object.
+    joint_time (m,), joints (m, 23) rad. object_time (k,), object_pose (k, 7): m, quaternion xyzw. periods
+    (p,): s between policy actions, and latencies (q,): s from observation to command, both in wall time.
     """
 
     contract: dict[str, str]
@@ -49,7 +49,7 @@ class EpisodeTrace:
         if not len(lifted):
             return {"start": 0.0, "middle": 0.5 * end, "end": end}
         grasp = float(self.time[max(0, lifted[0] - 1)])
-        return {"start": 0.0, "grasp": grasp, "lift": float(self.time[int(np.argmax(self.lift))])}
+        return {"start": 0.0, "grasp": grasp, "lift": float(self.time[int(np.nanargmax(self.lift))])}
 
 
 def read_trace(bag: Path) -> EpisodeTrace:
@@ -57,7 +57,7 @@ def read_trace(bag: Path) -> EpisodeTrace:
 
     Raises:
         FileNotFoundError: no bag there.
-        ValueError: it holds no engaged episode.
+        ValueError: it holds no engaged episode, or one that nobody judged.
     """
     source = Bag(bag)
     by_topic: dict[str, dict[int, Recorded]] = {topic: {} for topic in _TOPICS}
@@ -65,7 +65,7 @@ def read_trace(bag: Path) -> EpisodeTrace:
         if len(getattr(recorded.message, "action", "any")):  # an empty one tells of engagement only
             by_topic[recorded.topic].setdefault(_stamp(recorded.message), recorded)
     executed = by_topic["/rfs/executed_action"]
-    if not executed or not by_topic["/joint_states"] or not by_topic["/rfs/reward"]:
+    if not executed or not by_topic["/joint_states"]:
         raise ValueError(f"the bag {bag} holds no episode in which the robot moved")
     start = min(executed)
     during = {
@@ -73,6 +73,8 @@ def read_trace(bag: Path) -> EpisodeTrace:
         for topic, messages in by_topic.items()
     }
     reward = [r.message for r in during["/rfs/reward"]]
+    if not reward:
+        raise ValueError(f"the bag {bag} holds no reward from when the robot moved")
     poses = [r.message for r in during["/sim/object_pose"]]
     return EpisodeTrace(
         contract=source.contract,

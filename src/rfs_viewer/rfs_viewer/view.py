@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rfs_control.executor import State
 from rfs_control.limits import Limit
+from rfs_reward.tracking import Tracking
 
 from rfs_viewer.traces import Traces
 
@@ -23,16 +24,6 @@ class SessionState(IntEnum):
     PAUSED = 3
     STOPPED = 4
     FINISHED = 5
-
-
-class Tracking(IntEnum):
-    """TRACKING_* of `rfs_msgs/GraspReward`."""
-
-    SEEN = 0
-    HELD = 1
-    WITH_PALM = 2
-    LOST = 3
-    NONE = 4
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,15 @@
 
 from rfs_control.executor import State
 from rfs_control.limits import Limit
+from rfs_reward.tracking import Tracking
 
-from rfs_viewer.view import Session, SessionState, Sight, Tick, Tracking
+from rfs_viewer.view import Session, SessionState, Sight, Tick
 
 _SILENT_AFTER, _IDLE_SILENT_AFTER = 1.5, 3.0
 """s without a word from the executor, moving or not, after which its last state is not shown any more."""
+_SLOW_AFTER, _UNTOLD_AFTER = 1.5, 15.0
+"""s without a reward after which it is said how old the last one is, and that none comes: without a GPU, SAM2
+takes seconds for a picture."""
 
 _LIMITS = {
     Limit.TRANSLATION: "palm speed limited",
@@ -72,13 +76,15 @@ def limits_in_words(limits: Limit) -> list[str]:
 
 def sight(seen: Sight | None, now: float) -> str:
     """How the object is known, at monotonic time `now` (s)."""
-    if seen is None or now - seen.heard > _SILENT_AFTER:
+    if seen is None or now - seen.heard > _UNTOLD_AFTER:
         return "Nobody tells where the object is."
     if seen.source == "simulator":
         return "The simulator tells where the object is."
     words = _TRACKING[seen.tracking]
     if seen.tracking in (Tracking.HELD, Tracking.WITH_PALM):
         words += f" (hidden for {seen.age:.1f} s)"
+    if now - seen.heard > _SLOW_AFTER:
+        words += f", told {now - seen.heard:.0f} s ago"
     return f"Object: {words} · {seen.source}, confidence {seen.confidence:.2f}"
 
 

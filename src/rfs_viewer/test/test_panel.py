@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from rfs_control.executor import State
 from rfs_control.limits import Limit
 from rfs_control.residual_bounds import ResidualBounds
+from rfs_reward.tracking import Tracking
 from rfs_viewer.traces import SPAN, Trace, Traces
 from rfs_viewer.view import (
     Notice,
@@ -15,7 +16,6 @@ from rfs_viewer.view import (
     Sight,
     Tick,
     TrackerReport,
-    Tracking,
     View,
 )
 
@@ -109,7 +109,8 @@ def test_session_in_words() -> None:
 def test_how_the_object_is_known(tracking: Tracking, says: str) -> None:
     seen = Sight(tracking, None, 0.5, 1.2, "rgbd", 10.0)
     assert says in wording.sight(seen, 10.1)
-    assert "Nobody tells" in wording.sight(seen, 13.0)
+    assert "told 4 s ago" in wording.sight(seen, 14.0)
+    assert "Nobody tells" in wording.sight(seen, 30.0)
     html = panel.sight(seen, TrackerReport("two things look alike", "nothing there", 1), 10.1)
     assert "two things look alike" in html
     assert "To the last prompt: nothing there" in html

@@ -8,8 +8,9 @@ pytest.importorskip("rfs_msgs.msg")
 pytestmark = pytest.mark.ros
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue  # noqa: E402
+from rfs_reward.tracking import Tracking  # noqa: E402
 from rfs_viewer.nodes import messages  # noqa: E402
-from rfs_viewer.view import TrackerReport, Tracking  # noqa: E402
+from rfs_viewer.view import TrackerReport  # noqa: E402
 
 from rfs_msgs.msg import GraspReward  # noqa: E402
 

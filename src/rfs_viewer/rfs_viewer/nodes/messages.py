@@ -8,11 +8,12 @@ from rfs_control.executor import State
 from rfs_control.limits import Limit
 from rfs_description.robot import BASE_FRAME
 from rfs_policy.layout import DELTA_POSE
+from rfs_reward.tracking import Tracking
 from sensor_msgs.msg import Image
 
 from rfs_msgs.msg import ExecutedAction, GraspReward, SessionStatus
 from rfs_viewer.picture import pixels
-from rfs_viewer.view import Array, Session, SessionState, Sight, Tick, TrackerReport, Tracking
+from rfs_viewer.view import Array, Session, SessionState, Sight, Tick, TrackerReport
 
 _EXECUTOR, _REWARD = "rfs executor", "rfs reward"
 CAMERA_FRAME = "camera_color_optical_frame"

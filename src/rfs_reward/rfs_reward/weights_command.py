@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
@@ -13,7 +14,7 @@ from rfs_reward.weights_download import FetchError, fetch_file
 HUB = "https://huggingface.co"
 
 
-def main(argv: list[str]) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """0 when the weights are there and checked, 1 when they are not, 2 for a mistake in the arguments."""
     options = _parser().parse_args(argv)
     published = PUBLISHED[options.name]

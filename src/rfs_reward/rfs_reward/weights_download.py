@@ -12,9 +12,10 @@ import shutil
 from collections.abc import Callable
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
+from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 CHUNK = 1 << 20
 TIMEOUT = 30.0
@@ -31,13 +32,16 @@ def fetch_file(url: str, target: Path, sha256: str, report: Report) -> str:
     """Bring `url` to `target` unless it is there already; gives the SHA-256 of what is there.
 
     An empty `sha256` is not compared. What came before a cut stays in `target`.part for the next time; a
-    connection that breaks is taken up again as long as each attempt brings more.
+    connection that breaks is taken up again as long as each attempt brings more. Another host may be named
+    instead, as hubs do; from https never without encryption.
 
     Raises:
         FetchError: out of reach, refused, cut off, no space, or not what was published.
     """
-    if target.is_file() and sha256 in ("", digest(target)):
-        return digest(target)
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise FetchError(f"{url} is no address of the web: HF_ENDPOINT begins with https:// or http://")
+    if target.is_file() and (here := digest(target)) and sha256 in ("", here):
+        return here
     partial = target.with_name(target.name + ".part")
     with _locked(partial) as file:
         _complete(url, file, report)
@@ -80,6 +84,8 @@ def _complete(url: str, file: BinaryIO, report: Report) -> None:
                 return
             cut: Exception = ConnectionError("the connection was cut off")
         except HTTPError as error:
+            if _whole(error, before):
+                return
             raise FetchError(_refused(url, error)) from error
         except (URLError, HTTPException, ConnectionError, TimeoutError) as error:
             cut = error
@@ -90,13 +96,15 @@ def _complete(url: str, file: BinaryIO, report: Report) -> None:
 def _append(url: str, file: BinaryIO, report: Report) -> bool:
     """One request for what is missing; whether the file is whole after it."""
     here = file.tell()
-    with urlopen(
-        Request(url, headers={"Range": f"bytes={here}-"} if here else {}), timeout=TIMEOUT
-    ) as answer:
+    request = Request(url, headers={"Range": f"bytes={here}-"} if here else {})
+    with build_opener(_Redirects).open(request, timeout=TIMEOUT) as answer:
         if answer.headers.get_content_type() == "text/html":
             raise FetchError(
                 f"{url} answers with a web page instead of the file: is there a login or a proxy?"
             )
+        part = answer.headers.get("Content-Range", "")
+        if answer.status == 206 and not part.startswith(f"bytes {here}-"):
+            raise FetchError(f"{url} answers with '{part}' instead of what follows byte {here}: try a mirror")
         if here and answer.status != 206:
             here = 0
             file.truncate(0)
@@ -104,6 +112,23 @@ def _append(url: str, file: BinaryIO, report: Report) -> bool:
         _check_space(file, size - here, url)
         _copy(answer, file, size, report)
     return size == file.tell()
+
+
+class _Redirects(HTTPRedirectHandler):
+    """Follows to other hosts: what is fetched is checked."""
+
+    def redirect_request(self, req: Request, *rest: Any) -> Request | None:
+        address = str(rest[-1])
+        if req.type == "https" and urlsplit(address).scheme != "https":
+            raise FetchError(
+                f"{req.full_url} leads to {address}, which is not encrypted: try another network"
+            )
+        return super().redirect_request(req, *rest)
+
+
+def _whole(error: HTTPError, here: int) -> bool:
+    """Whether nothing more can come because all is here: the last start ended before it was renamed."""
+    return error.code == 416 and error.headers.get("Content-Range") == f"bytes */{here}"
 
 
 def _size(answer: HTTPResponse, here: int, url: str) -> int:

@@ -20,6 +20,8 @@ class Hub:
     ranges: bool = True
     sizes: bool = True
     web_page: bool = False
+    shift: int = 0
+    """Ranges begin so many bytes too late."""
     url: str = ""
     asked: list[tuple[str, str]] = field(default_factory=list)
 
@@ -71,8 +73,12 @@ class _Handler(BaseHTTPRequestHandler):
         wanted = self.headers.get("Range", "")
         self.hub.asked.append((self.path, wanted))
         start = int(wanted[len("bytes=") :].removesuffix("-")) if wanted and self.hub.ranges else 0
+        start += self.hub.shift if start else 0
         if start >= len(content) > 0:
-            self.send_error(416)
+            self.send_response(416)
+            self.send_header("Content-Range", f"bytes */{len(content)}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
             return
         self.send_response(206 if start else 200)
         self.send_header("Content-Type", "application/octet-stream")

@@ -4,7 +4,10 @@ import fcntl
 import hashlib
 import shutil
 from collections.abc import Iterator
+from email.message import Message
+from io import BytesIO
 from pathlib import Path
+from urllib.request import Request
 
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ from hub_server import Hub, serve
 from rfs_reward.trackers.sam2 import Sam2Tracker
 from rfs_reward.weights import PUBLISHED, Published, default_folder, find_weights
 from rfs_reward.weights_command import main
+from rfs_reward.weights_download import FetchError, _Redirects
 from sam2_rig import save_tiny_model
 
 NAME = "sam2.1-tiny"
@@ -122,6 +126,44 @@ def test_a_part_that_is_longer_than_the_file(
     (folder / "model.safetensors.part").write_bytes(CONTENT + b"x")
     assert main([NAME]) == 1
     assert "delete the .part file" in capsys.readouterr().err
+
+
+def test_a_start_that_ended_before_the_last_step_is_taken_up(folder: Path, hub: Hub) -> None:
+    """All bytes were here, under the partial file's name; the configuration's sum is not even known."""
+    known = PUBLISHED[NAME]
+    sha256 = {**known.sha256, "config.json": ""}
+    folder.mkdir(parents=True)
+    for name, content in WHOLE.items():
+        (folder / f"{name}.part").write_bytes(content)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(PUBLISHED, NAME, Published(known.repository, known.revision, sha256))
+        assert main([NAME]) == 0
+    assert contents(folder) == WHOLE
+
+
+def test_another_part_than_was_asked_for_is_not_appended(
+    folder: Path, hub: Hub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hub.cuts, hub.shift = [2, 100_000], 1
+    assert main([NAME]) == 1
+    assert "instead of what follows byte 100000" in capsys.readouterr().err
+    assert contents(folder)["model.safetensors.part"] == CONTENT[:100_000]
+
+
+def test_only_the_web_is_asked(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", tmp_path.as_uri())
+    assert main([NAME]) == 1
+    assert "HF_ENDPOINT begins with https://" in capsys.readouterr().err
+
+
+def test_an_encrypted_address_does_not_lead_to_an_open_one() -> None:
+    follow, headers = _Redirects().redirect_request, Message()
+    request = Request("https://hub/a")
+    assert follow(request, BytesIO(), 302, "Found", headers, "https://cdn/a").full_url == "https://cdn/a"
+    with pytest.raises(FetchError, match="http://cdn/a, which is not encrypted"):
+        follow(request, BytesIO(), 302, "Found", headers, "http://cdn/a")
 
 
 def test_a_missing_file_is_named(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,6 +24,13 @@ class TrainingState(Generic[Network]):
     generator: torch.Generator
     step: int = 0
 
+    @torch.no_grad()
+    def update_average(self, decay: float) -> None:
+        """Exponential moving average, faster at the start, when the weights still change a lot."""
+        decay = min(decay, (1 + self.step) / (10 + self.step))
+        for average, value in zip(self.average.parameters(), self.network.parameters(), strict=True):
+            average.lerp_(value, 1 - decay)
+
     def save(self, folder: Path) -> None:
         """Write `training.safetensors`, by renaming."""
         write_atomically(folder / STATE_FILE, save(self._tensors(), {"step": str(self.step)}))

@@ -92,7 +92,7 @@ class FlowTraining:
         torch.nn.utils.clip_grad_norm_(state.network.parameters(), config.gradient_clip)
         state.optimizer.step()
         state.step += 1
-        self._average()
+        state.update_average(config.ema)
         return loss.item()
 
     def loss(
@@ -110,14 +110,6 @@ class FlowTraining:
         a0 = torch.randn(a1.shape, generator=generator)
         t = torch.rand(len(a1), generator=generator)
         return flow_matching_loss(network.velocity(context), a1, a0, t)
-
-    @torch.no_grad()
-    def _average(self) -> None:
-        """Exponential moving average, faster at the start, when the weights still change a lot."""
-        decay = min(self.config.ema, (1 + self.state.step) / (10 + self.state.step))
-        pairs = zip(self.state.average.parameters(), self.state.network.parameters(), strict=True)
-        for average, value in pairs:
-            average.lerp_(value, 1 - decay)
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:

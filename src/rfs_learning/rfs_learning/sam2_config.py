@@ -49,9 +49,7 @@ class Sam2Config:
 
     def __post_init__(self) -> None:
         for name in ("embed_dims", "blocks"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-            if len(getattr(self, name)) != 4 or min(getattr(self, name)) < 1:
-                raise ValueError(f"{name} takes four positive whole numbers, one for each stage")
+            object.__setattr__(self, name, _stages(name, getattr(self, name)))
         if self.blocks[2] < 2:
             raise ValueError("the third of blocks has to be at least 2: its last one sees the whole picture")
         for field in fields(self):
@@ -82,7 +80,10 @@ class Sam2Config:
         if path is not None:
             if not Path(path).is_file():
                 raise FileNotFoundError(f"no training configuration at '{path}'")
-            given = yaml.safe_load(Path(path).read_text()) or {}
+            try:
+                given = yaml.safe_load(Path(path).read_text()) or {}
+            except (yaml.YAMLError, UnicodeDecodeError) as error:
+                raise ValueError(f"'{path}' is not YAML: {error}") from error
             if not isinstance(given, dict):
                 raise ValueError(f"'{path}' holds not settings by name; see config/sam2.yaml")
             values |= given
@@ -95,3 +96,11 @@ class Sam2Config:
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for the run's record."""
         return asdict(self)
+
+
+def _stages(name: str, value: Any) -> tuple[int, ...]:
+    """ValueError unless it is a number for each of the four stages."""
+    whole = isinstance(value, (list, tuple)) and all(type(number) is int for number in value)
+    if not whole or len(value) != 4 or min(value) < 1:
+        raise ValueError(f"{name} takes four positive whole numbers, one for each stage")
+    return tuple(value)

@@ -13,15 +13,12 @@ import math
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from rfs_policy.checkpoint import write_atomically
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from torch import Tensor
-from torch.nn import functional
 from transformers import Sam2VideoModel
 
 from rfs_learning.flow_state import TrainingState
@@ -32,10 +29,9 @@ from rfs_learning.sam2_clips import draw_clip
 from rfs_learning.sam2_config import Sam2Config
 from rfs_learning.sam2_evaluation import report
 from rfs_learning.sam2_folder import save_model
-from rfs_learning.sam2_loss import iou, tracking_loss
-from rfs_learning.sam2_network import make_network, parameters, resized
+from rfs_learning.sam2_network import make_network, parameters
+from rfs_learning.sam2_objective import Sam2Objective
 from rfs_learning.sam2_poses import Poses, record_poses
-from rfs_learning.sam2_tracking import ClipTracker, Prediction, Truth, normalize
 
 MODEL_FOLDER = "model"
 
@@ -51,8 +47,7 @@ class Sam2Training:
         self.poses, self.config, self.output = poses, config, output
         torch.manual_seed(config.seed)
         network = make_network(config)
-        self._near_config = replace(config, image_size=config.image_size // 2, near=0)
-        self._near = resized(network, self._near_config)
+        self.objective = Sam2Objective(network, config)
         optimizer = torch.optim.AdamW(
             network.parameters(),
             config.learning_rate,
@@ -92,61 +87,22 @@ class Sam2Training:
         state, config = self.state, self.config
         for group in state.optimizer.param_groups:
             group["lr"] = learning_rate(state.step, config)
-        figures = self.loss(self.draw())
+        figures = self.objective.loss(self.draw(), state.step, state.generator)
         state.optimizer.zero_grad(set_to_none=True)
         figures["loss"].backward()
         torch.nn.utils.clip_grad_norm_(state.network.parameters(), config.gradient_clip)
         state.optimizer.step()
         state.step += 1
-        self._average()
+        state.update_average(config.ema)
         return {name: value.item() for name, value in figures.items()}
 
     def draw(self) -> Batch:
         """The next step's clips."""
         seed = int(torch.randint(2**62, (), generator=self.state.generator))
         rng = np.random.default_rng(seed)
-        clips = [draw_clip(self.poses, self.config, self.near, rng) for _ in range(self.config.batch)]
-        size = self._near_config.image_size if self.near else self.config.image_size
-        return make_batch(clips, size, rng)
-
-    @property
-    def near(self) -> bool:
-        """Whether the next step sees only the object's surroundings."""
-        return self.state.step < self.config.near
-
-    def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Mean loss over the frames, and IoU with the truth over those that show the object."""
-        config = self._near_config if self.near else self.config
-        tracker = ClipTracker(self._near if self.near else self.state.network)
-        features = tracker.encode(normalize(batch.pictures, config.image_size))
-        teacher = max(0.0, 1.0 - self.state.step / max(1, config.teacher))
-        told = torch.rand(len(batch.masks), generator=self.state.generator) < teacher
-        early = self.state.step < config.early_steps
-        focal_weight = config.early_focal_weight if early else config.focal_weight
-        losses, overlaps = [], []
-        for time_index in range(config.frames):
-            present = features.of(batch.order[:, time_index])
-            masks = batch.masks[:, time_index]
-            truth = Truth(_resized(masks, config.image_size), told)
-            if time_index == 0:
-                prediction = tracker.prompt(present, batch.prompt, truth)
-            else:
-                prediction = tracker.track(present, truth)
-            losses.append(tracking_loss(prediction, masks, focal_weight))
-            overlaps.append(_overlap(prediction, masks))
-        return {
-            "loss": torch.stack(losses).mean(),
-            "prompted_iou": overlaps[0].nanmean(),
-            "tracked_iou": torch.stack(overlaps[1:]).nanmean(),
-        }
-
-    @torch.no_grad()
-    def _average(self) -> None:
-        """Exponential moving average, faster at the start, when the weights still change a lot."""
-        decay = min(self.config.ema, (1 + self.state.step) / (10 + self.state.step))
-        pairs = zip(self.state.average.parameters(), self.state.network.parameters(), strict=True)
-        for average, value in pairs:
-            average.lerp_(value, 1 - decay)
+        near = self.objective.near(self.state.step)
+        clips = [draw_clip(self.poses, self.config, near, rng) for _ in range(self.config.batch)]
+        return make_batch(clips, self.objective.image_size(self.state.step), rng)
 
     def _log(self, steps: Sequence[dict[str, float]]) -> None:
         entry = {
@@ -175,19 +131,6 @@ def _mean(values: Sequence[float]) -> float | None:
     """Over those that are known; None (null in JSON) if none is."""
     known = [value for value in values if math.isfinite(value)]
     return float(np.mean(known)) if known else None
-
-
-def _resized(masks: Tensor, size: int) -> Tensor:
-    """Masks (b, h, w) bool as (b, size, size)."""
-    return functional.interpolate(masks[:, None].float(), size=(size, size), mode="bilinear")[:, 0] > 0.5
-
-
-@torch.no_grad()
-def _overlap(prediction: Prediction, masks: Tensor) -> Tensor:
-    """(b,) IoU, NaN where the object is not seen."""
-    logits = functional.interpolate(prediction.mask()[:, None], size=masks.shape[-2:], mode="bilinear")
-    seen = masks.flatten(1).any(dim=1)
-    return torch.where(seen, iou(logits[:, 0] > 0, masks), torch.nan)
 
 
 def train(output: Path, config: Sam2Config, resume: bool) -> None:

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from rfs_learning.bag_transitions import read_episode
 from rfs_learning.measured_rewards import MeasuredRewards
-from rfs_learning.reward_labels import read_labels
+from rfs_learning.reward_label_file import read_labels
 from rfs_learning.transitions import EpisodeTransitions, TransitionDataset
 
 _ROWS = 512

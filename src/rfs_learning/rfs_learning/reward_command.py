@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from rfs_learning.reward_labels import RewardLabels, check_label, labels_folder, read_labels
+from rfs_learning.reward_label_file import read_labels
+from rfs_learning.reward_labels import RewardLabels, check_label, labels_folder
 from rfs_learning.reward_run import RECORDED, RewardRun
 
 SKIPPED = 3
@@ -98,6 +99,8 @@ def _relabel(options: argparse.Namespace, console: Console) -> int:
                 text = f"[yellow]skipped[/] {escape(str(bag))}: {escape(problem)}"
                 progress.console.print(text, highlight=False, soft_wrap=True)
             progress.advance(bar)
+            if not console.is_terminal:  # there the bar shows at the end alone
+                console.print(f"{progress.tasks[bar].completed:g}/{len(bags)}", bag.name, highlight=False)
 
         result = relabel_all(bags, label, run, options.workers, on_bag)
     rows = [result.rows[bag] for bag in bags if bag in result.rows]
@@ -108,7 +111,7 @@ def _relabel(options: argparse.Namespace, console: Console) -> int:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(options.json, (json.dumps(content, indent=2) + "\n").encode())
     if not rows:
-        console.print("[red]no bag could be used, nothing was written[/]")
+        console.print("[red]no bag could be used, no rewards were written[/]")
         return 1
     console.print(table(rows, f"rewards '{label}' by {run.tracker}"))
     known = f", {result.known} of them known" if result.known else ""
@@ -140,7 +143,7 @@ def _plot(options: argparse.Namespace, console: Console) -> int:
     groups: dict[str, list[RewardLabels]] = {}
     for path in find_bags(options.bags):
         with IndexedBag(path) as bag:
-            for label in options.labels:
+            for label in dict.fromkeys(options.labels):
                 groups.setdefault(label, []).append(read_labels(bag, path, label))
     write_atomically(options.output, progress_plot(groups))
     console.print(str(options.output), highlight=False, soft_wrap=True, markup=False)

@@ -16,7 +16,8 @@ from rfs_teleop.bag_index import IndexedBag
 
 from rfs_learning.reward_courses import recorded
 from rfs_learning.reward_frames import RecordedFrames
-from rfs_learning.reward_labels import BagIdentity, LabelError, RewardLabels, labels_file
+from rfs_learning.reward_label_file import read_label_file, write_labels
+from rfs_learning.reward_labels import BagIdentity, RewardLabels, labels_file
 from rfs_learning.reward_plots import episode_plot
 from rfs_learning.reward_relabel import LabelRows, judge_frames, reweigh
 from rfs_learning.reward_run import RECORDED, RewardRun
@@ -57,9 +58,8 @@ def relabel(path: Path, label: str, run: RewardRun, identity: Mapping[str, Any])
             rows, skipped = judged(bag, run, strip)
         labels = rows.labels(bag, identity)
         file = labels_file(path, label)
-        file.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(file.with_suffix(".png"), episode_plot(labels, recorded(bag), strip.shots()))
-    labels.write(file)  # last: it says that the bag is done
+    write_labels(labels, file)  # last: it says that the bag is done
     return summary(labels, skipped)
 
 
@@ -68,8 +68,8 @@ def finished(path: Path, label: str, identity: Mapping[str, Any]) -> EpisodeSumm
     try:
         with IndexedBag(path) as bag:
             own = BagIdentity.of(bag)
-        labels = RewardLabels.read(labels_file(path, label))
-    except (LabelError, FileNotFoundError, ValueError):
+        labels = read_label_file(labels_file(path, label))
+    except (FileNotFoundError, ValueError):
         return None
     done = labels.bag.same(own) and labels.run == identity
     return summary(labels, Counter()) if done else None

@@ -26,6 +26,7 @@ _TYPES = {
     EXTRINSICS: "geometry_msgs/msg/TransformStamped",
     JOINT_STATES: "sensor_msgs/msg/JointState",
 }
+_PROMPT_TYPE = "geometry_msgs/msg/PointStamped"
 _SCENE_GAP = 5_000_000_000  # ns; in lockstep the stamps of two scenes are farther apart
 _MAX_AGE = 0.25  # s; of joint states in realtime, as in the live node
 
@@ -77,7 +78,8 @@ class RecordedFrames:
         lockstep = self._bag.contract.get("sim_time") == "lockstep"
         joints = JointStates(None if lockstep else _MAX_AGE)
         matcher = FrameMatcher(joints, gap=0.0) if lockstep else FrameMatcher(joints)
-        for raw in self._bag.raw([*_TYPES, PROMPT]):
+        prompts = [PROMPT] if self._bag.types.get(PROMPT) == _PROMPT_TYPE else []
+        for raw in self._bag.raw([*_TYPES, *prompts]):
             now = raw.log_time * 1e-9
             if raw.topic in (INFO, EXTRINSICS):
                 self._take_calibration(raw)

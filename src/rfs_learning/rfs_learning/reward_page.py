@@ -13,6 +13,7 @@ from rich.markup import escape as plain
 from rich.table import Table
 
 from rfs_learning.reward_episode import EpisodeSummary, summary
+from rfs_learning.reward_label_file import read_label_file
 from rfs_learning.reward_labels import LabelError, RewardLabels
 from rfs_learning.reward_strip import state_words
 
@@ -78,7 +79,7 @@ def _episodes(folder: Path) -> Iterator[tuple[Path, RewardLabels]]:
     """What is there and can be read."""
     for file in sorted(folder.glob("*.parquet")):
         try:
-            yield file, RewardLabels.read(file)
+            yield file, read_label_file(file)
         except LabelError:
             continue
 

@@ -65,11 +65,16 @@ def progress_plot(groups: Mapping[str, Sequence[RewardLabels]]) -> bytes:
 
     groups: episodes by the label that they are called in the legend. An episode keeps its last value after
     its end, so that the mean is always over the same episodes.
+
+    Raises:
+        ValueError: more labels than can be told apart.
     """
+    if len(groups) > len(_SERIES):
+        raise ValueError(f"{len(groups)} labels are too many for one plot: at most {len(_SERIES)}")
     episodes = [episode for group in groups.values() for episode in group]
     names = [name for name in episodes[0].terms if all(name in episode.terms for episode in episodes)]
     figure = Figure(figsize=(9.6, 3.0), layout="constrained")
-    panels = figure.subplots(1, 1 + len(names), sharex=True)
+    panels = figure.subplots(1, 1 + len(names), sharex=True, squeeze=False)[0]
     for style, (label, group) in zip(_SERIES, groups.items(), strict=False):
         _band(panels[0], [(e.seconds, e.reward) for e in group], style, label)
         for axes, name in zip(panels[1:], names, strict=True):

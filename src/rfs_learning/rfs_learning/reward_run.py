@@ -1,10 +1,19 @@
-"""How rewards of one label are made: tracker, weights and configuration. One label never mixes two ways."""
+"""How rewards of one label are made: tracker, weights, configuration and code. A label never mixes two ways.
 
+Code counts by its sources, not by a version: two states of a tracker may be called 0.1.0. It is that of
+`rfs_reward` without its nodes, and of the robot's description, from which the robot's mask is rendered.
+Versions of other packages are noted and not compared.
+"""
+
+import fcntl
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -32,17 +41,34 @@ class RewardRun:
             FileNotFoundError: the weights are not there.
         """
         digest = _digest(find_weights(self.weights)) if self.tracker == "sam2" else ""
-        return {"tracker": self.tracker, "weights_sha256": digest, "config": asdict(self.config)}
+        way = {"tracker": self.tracker, "weights_sha256": digest, "code_sha256": code_digest()}
+        return way | {"config": asdict(self.config)}
 
 
-def claim(folder: Path, identity: Mapping[str, Any]) -> None:
-    """Make a label's folder, or go on in one that was made in the same way.
+@contextmanager
+def claimed(folder: Path, identity: Mapping[str, Any]) -> Iterator[None]:
+    """Make a label's folder, or go on in one that was made in the same way; until the end it is ours alone.
 
     Raises:
-        ValueError: its rewards were made in another way; the text says in which.
+        ValueError: its rewards were made in another way, the text says in which; or another process is at it.
     """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:  # whoever dies lets go of it
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(
+                f"another process computes the rewards '{folder.name}' in {folder}: wait for its end, "
+                "and next time give --workers for several at once"
+            ) from error
+        _claim(folder, identity)
+        yield
+
+
+def _claim(folder: Path, identity: Mapping[str, Any]) -> None:
+    """Compare with `config.json`, or write it where no rewards are yet."""
     file = folder / "config.json"
-    if file.is_file():
+    if file.is_file() and any(folder.glob("*.parquet")):
         try:
             before = json.loads(file.read_text())["run"]
         except (ValueError, KeyError, TypeError) as error:
@@ -67,7 +93,12 @@ def _differences(before: Any, now: Any, name: str = "") -> list[str]:
             for key in keys
             for text in _differences(before.get(key), now.get(key), f"{name}.{key}".lstrip("."))
         ]
-    return [] if before == now else [f"{name} ({before!r} instead of {now!r})"]
+    return [] if before == now else [f"{name} ({_short(before)} instead of {_short(now)})"]
+
+
+def _short(value: Any) -> str:
+    """For people; of a hash its first digits do."""
+    return f"{value[:12]}..." if isinstance(value, str) and len(value) == 64 else repr(value)
 
 
 def versions() -> dict[str, str]:
@@ -79,6 +110,19 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+@cache
+def code_digest() -> str:
+    """SHA-256 over names and contents of the sources that judge."""
+    digest = hashlib.sha256()
+    for package in ("rfs_description", "rfs_reward"):
+        folder = Path(str(files(package)))
+        sources = (file for kind in ("*.py", "*.xml") for file in folder.rglob(kind))
+        for file in sorted(file for file in sources if "nodes" not in file.parts):
+            name = f"{package}/{file.relative_to(folder)}"
+            digest.update(name.encode() + hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def _digest(folder: Path) -> str:

@@ -5,7 +5,8 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
@@ -15,7 +16,7 @@ import cv2
 
 from rfs_learning.reward_episode import EpisodeSummary, finished, relabel
 from rfs_learning.reward_labels import labels_folder
-from rfs_learning.reward_run import RewardRun, claim
+from rfs_learning.reward_run import RewardRun, claimed
 
 
 @dataclass
@@ -33,13 +34,27 @@ def relabel_all(
     """Compute the rewards of all bags; `on_bag` hears of each one, with the reason where it is skipped.
 
     Raises:
-        ValueError: the label was made in another way in one of the folders; nothing is done then.
+        ValueError: the label was made in another way in one of the folders, or another process is at it;
+            nothing is done then.
         FileNotFoundError: there are no such weights.
+        OSError: a process ended unasked; what was finished stays.
     """
-    identity, result = run.identity(), RelabelResult()
-    for folder in sorted({labels_folder(bag, label) for bag in bags}):
-        claim(folder, identity)
-    todo = []
+    identity = run.identity()
+    with ExitStack() as claims:
+        for folder in sorted({labels_folder(bag, label) for bag in bags}):
+            claims.enter_context(claimed(folder, identity))
+        return _relabel_all(bags, label, run, identity, workers, on_bag)
+
+
+def _relabel_all(
+    bags: Sequence[Path],
+    label: str,
+    run: RewardRun,
+    identity: Mapping[str, Any],
+    workers: int,
+    on_bag: Callable[[Path, str], None],
+) -> RelabelResult:
+    result, todo = RelabelResult(), []
     for bag in bags:
         before = finished(bag, label, identity)
         if before is None:
@@ -66,8 +81,12 @@ def _worked(
         yield from (_try(bag, label, run, identity) for bag in bags)
         return
     with _pool(min(workers, len(bags)), run.tracker) as pool:
-        for future in as_completed([pool.submit(_try, bag, label, run, identity) for bag in bags]):
-            yield future.result()
+        try:
+            for future in as_completed([pool.submit(_try, bag, label, run, identity) for bag in bags]):
+                yield future.result()
+        except BrokenProcessPool as error:
+            way_out = "run the same command again with fewer --workers, it goes on where it ended"
+            raise OSError(f"a worker ended unasked, perhaps for want of memory: {way_out}") from error
 
 
 def _try(bag: Path, label: str, run: RewardRun, identity: Mapping[str, Any]) -> Work:

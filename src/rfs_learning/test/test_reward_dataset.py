@@ -14,6 +14,7 @@ pytestmark = pytest.mark.ros
 
 from recorded_episode import PERIOD, START, Recording, ordinary  # noqa: E402
 from rfs_learning.dataset_command import main  # noqa: E402
+from rfs_learning.reward_label_file import write_labels  # noqa: E402
 from rfs_learning.reward_labels import BagIdentity, RewardLabels, labels_file  # noqa: E402
 from rfs_learning.transitions import TransitionDataset  # noqa: E402
 from rfs_teleop.bag_index import IndexedBag  # noqa: E402
@@ -47,7 +48,7 @@ def label(path: Path, name: str = "x", tracker: str = "rgbd", **changed: object)
         versions={},
     )
     labels = replace(labels, **changed)
-    labels.write(labels_file(path, name))
+    write_labels(labels, labels_file(path, name))
     return labels
 
 

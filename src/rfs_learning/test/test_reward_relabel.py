@@ -1,5 +1,6 @@
 """`./rfs reward relabel` over bags with real pictures: the judge's rewards, beside the bags, resumable."""
 
+import fcntl
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ from filmed_episode import CAMERA, FilmedRecording, digests, filmed  # noqa: E40
 from recorded_episode import PERIOD, START, ordinary  # noqa: E402
 from rfs_learning.reward_command import main  # noqa: E402
 from rfs_learning.reward_frames import RecordedFrames  # noqa: E402
+from rfs_learning.reward_label_file import read_label_file  # noqa: E402
 from rfs_learning.reward_labels import RewardLabels, labels_file  # noqa: E402
 from rfs_reward.judge import Judge, Tracking  # noqa: E402
 from rfs_reward.robot_view import RobotView  # noqa: E402
@@ -41,7 +43,7 @@ def session(short, tmp_path: Path) -> Path:
 
 
 def read(bag: Path, label: str) -> RewardLabels:
-    return RewardLabels.read(labels_file(bag, label))
+    return read_label_file(labels_file(bag, label))
 
 
 def test_rewards_are_those_of_the_judge_and_bags_stay_as_they_are(session, short, tmp_path, capsys) -> None:
@@ -88,6 +90,33 @@ def test_a_second_run_computes_nothing_and_another_way_is_refused(session, tmp_p
     assert main(["relabel", str(session / "a"), "--config", str(config), "--label", "lift3"]) == 0
     new, old = read(session / "a", "lift3"), read(session / "a", "recorded")
     np.testing.assert_allclose(new.reward - old.reward, old.terms["lift"], atol=1e-12)
+
+
+def test_two_runs_at_once_do_not_write_the_same_rewards(session, capsys) -> None:
+    folder = session / "rewards" / "recorded"
+    folder.mkdir(parents=True)
+    with (folder / ".lock").open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert main(["relabel", str(session)]) == 1
+        assert "another process computes the rewards 'recorded'" in capsys.readouterr().err
+        assert {file.name for file in folder.iterdir()} == {".lock"}
+    assert main(["relabel", str(session)]) == 0
+
+
+def test_another_state_of_the_code_is_another_way(session, monkeypatch, capsys) -> None:
+    assert main(["relabel", str(session / "a")]) == 0
+    monkeypatch.setattr("rfs_learning.reward_run.code_digest", lambda: "0" * 64)
+    assert main(["relabel", str(session / "b")]) == 1
+    assert "another code_sha256" in (said := capsys.readouterr().err)
+    assert "instead of 000000000000...)" in said
+    assert main(["relabel", str(session / "b"), "--label", "new"]) == 0
+
+
+def test_a_label_without_rewards_binds_nobody(session, tmp_path, capsys) -> None:
+    blind = ordinary(4).write(tmp_path / "s" / "blind", session="s")
+    assert main(["relabel", str(blind), "--tracker", "rgbd", "--label", "x"]) == 1
+    assert "no rewards were written" in capsys.readouterr().out
+    assert main(["relabel", str(session / "a"), "--label", "x"]) == 0
 
 
 def test_another_recording_of_the_same_name_is_computed_anew(session, short, capsys) -> None:

@@ -15,12 +15,12 @@ from rfs_reward.table import find_table
 
 Array = NDArray[np.float64]
 
-_FRAMES = 3  # an episode's first frames that are looked at
+_FRAMES = 3  # of an episode that are looked at
 _WIDE = 80  # pixels are enough to find the robot
 
 
 class CameraCorrection:
-    """Looks at an episode's first frames; from the first on it says where the camera really is.
+    """Looks at the first frames that show robot or table; from the first on it says where the camera is.
 
     The calibration's errors are the same in all pictures of an episode, and as large as a whole centimeter of
     the object's place. Where robot or table do not show, the calibration stays.
@@ -49,20 +49,28 @@ class CameraCorrection:
         return self._corrected
 
     def _look(self, frame: Frame) -> None:
-        registered = replace(frame, camera=self._on_robot(frame))
-        level = leveled(registered.camera, find_table(registered), self._table_height)
-        self._shifts.append(level.position - frame.camera.position)
-        self._turns.append(rotations.to_vector(level.rotation @ frame.camera.rotation.T))
+        camera = self._on_robot(frame)
+        table = find_table(replace(frame, camera=camera))
+        if table.found:
+            camera = leveled(camera, table, self._table_height)
+        if camera is frame.camera:
+            return
+        self._shifts.append(camera.position - frame.camera.position)
+        self._turns.append(rotations.to_vector(camera.rotation @ frame.camera.rotation.T))
         self._corrected = None
 
     def _on_robot(self, frame: Frame) -> PinholeCamera:
-        """The frame's camera where its depth shows the robot on its shapes."""
+        """The frame's camera where its depth shows the robot on its shapes; itself where it does not."""
         thin = frame.thinned(_WIDE)
         self._shapes.place(thin.joints)
         found = register(self._shapes, thin.camera, thin.depth)
+        if found is thin.camera:
+            return frame.camera
         return replace(frame.camera, position=found.position, rotation=found.rotation)
 
     def _moved(self, camera: PinholeCamera) -> PinholeCamera:
+        if not self._shifts:
+            return camera
         turn = rotations.from_vector(np.mean(self._turns, 0))
         position = camera.position + np.mean(self._shifts, 0)
         return replace(camera, position=position, rotation=turn @ camera.rotation)

@@ -18,6 +18,7 @@ Array = NDArray[np.float64]
 
 _FEWEST = 4  # points that say where an object is
 _LARGEST = 0.35  # m: what is wider is no object to grasp
+_STRAY = 0.05  # share of the points at either end that may lie anywhere
 _LEARNED_FRAMES = 5  # its shape is learned from so many first frames, if it stands still
 _STILL = 0.01  # m: within this it stands still
 _FITS = 0.5  # share of the points that must lie on the shape
@@ -67,6 +68,7 @@ class ObjectEstimator:
         self._learned: list[tuple[Array, ObjectShape]] = []
         self._known: _Known | None = None
         self._lost = self._another = False
+        self._strange: int | None = None
 
     def expect_another(self) -> None:
         """The next view may show another object than before: it was prompted."""
@@ -82,18 +84,24 @@ class ObjectEstimator:
         fit = _fitted(points, view, known, expected) if enough else None
         if fit is not None:
             return self._with_sight(stamp, view, points, palm, fit, known)
-        if self._another and enough:
+        if enough and (self._another or self._is_strange(stamp)):
             return self._begin(stamp, points, view, palm)
+        if not enough:
+            self._strange = None
         return self._without_sight(stamp, view, palm, expected, known)
+
+    def _is_strange(self, stamp: int) -> bool:
+        """Whether something that is not of the known shape has been seen for long: a thing that fell over."""
+        self._strange = stamp if self._strange is None else self._strange
+        return (stamp - self._strange) * 1e-9 > self._config.lost_after
 
     # ---- seen ----
     def _begin(self, stamp: int, points: Array, view: View, palm: Pose) -> Estimate:
-        """Learn an object that was not known."""
+        """Learn an object that was not known, or not from this side."""
         self._learned.clear()
-        self._lost = self._another = False
         shape, pose = self._learn(points, view)
-        self._known = _Known(shape, pose, points.mean(0), palm, float(pose.center[2]), False, stamp)
-        return Estimate(Tracking.SEEN, pose.center, 1.0)
+        height = float(pose.center[2]) if self._known is None else self._known.first_height
+        return self._seen(stamp, points, palm, shape, pose, height)
 
     def _learn(self, points: Array, view: View) -> tuple[ObjectShape, Pose]:
         """All frames' points as one shape, around the mean of their centers."""
@@ -104,13 +112,17 @@ class ObjectEstimator:
     def _with_sight(
         self, stamp: int, view: View, points: Array, palm: Pose, fit: Fit, known: _Known
     ) -> Estimate:
-        shape, pose, height = known.shape, fit.pose, known.first_height
+        shape, pose = known.shape, fit.pose
         if self._may_learn(pose):
             shape, pose = self._learn(points, view)
-            height = float(pose.center[2])
-        in_hand = _near(pose, palm) and pose.center[2] > height + _RISEN
-        self._known = _Known(shape, pose, points.mean(0), palm, height, bool(in_hand), stamp)
-        self._lost = self._another = False
+        return self._seen(stamp, points, palm, shape, pose, known.first_height)
+
+    def _seen(
+        self, stamp: int, points: Array, palm: Pose, shape: ObjectShape, pose: Pose, first_height: float
+    ) -> Estimate:
+        in_hand = _near(pose, palm) and bool(pose.center[2] > first_height + _RISEN)
+        self._known = _Known(shape, pose, points.mean(0), palm, first_height, in_hand, stamp)
+        self._lost, self._another, self._strange = False, False, None
         return Estimate(Tracking.SEEN, pose.center, min(1.0, 2.0 * len(points) / shape.visible))
 
     def _may_learn(self, pose: Pose) -> bool:
@@ -137,7 +149,10 @@ class ObjectEstimator:
 
 def _believable(points: Array) -> bool:
     """Whether points (n, 3) may be those of one object: some, and not of half the table."""
-    return len(points) >= _FEWEST and bool((np.ptp(points, axis=0) < _LARGEST).all())
+    if len(points) < _FEWEST:
+        return False
+    ordered, stray = np.sort(points, axis=0), int(_STRAY * len(points))
+    return bool((ordered[-1 - stray] - ordered[stray] < _LARGEST).all())
 
 
 def _near(pose: Pose, palm: Pose) -> bool:

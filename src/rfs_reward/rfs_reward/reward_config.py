@@ -9,6 +9,8 @@ from typing import Any, Self
 import numpy as np
 import yaml
 
+HIGHEST_TABLE = 0.03  # m: `rfs_reward.table` finds it no farther from z = 0
+
 
 @dataclass(frozen=True)
 class TermConfig:
@@ -38,13 +40,19 @@ class SuccessConfig:
 
 @dataclass(frozen=True)
 class ObjectConfig:
-    """Height of the table (m, base frame) and the time out of sight (s) after which an object is lost."""
+    """Height of the table (m, base frame, near 0) and the time out of sight (s) after which an object is
+    lost."""
 
     table_height: float = 0.0
     lost_after: float = 2.0
 
     def __post_init__(self) -> None:
         _check(self, "object", zero_allowed=("table_height",), negative_allowed=("table_height",))
+        if abs(self.table_height) > HIGHEST_TABLE:
+            raise ValueError(
+                f"object.table_height must be within {HIGHEST_TABLE} m of the base frame's z = 0, where the "
+                f"workspace begins, got {self.table_height!r}"
+            )
 
 
 @dataclass(frozen=True)

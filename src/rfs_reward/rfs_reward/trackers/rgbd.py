@@ -64,7 +64,10 @@ class RgbdTracker:
 
 def _look(frame: Frame, table: Table, known: KnownObject, center: Array) -> tuple[Track, KnownObject]:
     """The object's pixels around a center (3,), m, and the object as it is known after seeing them."""
-    patch = Patch.of(frame, table, around(frame.camera, center, 2.0 * known.radius), robot_core(frame))
+    window = around(frame.camera, center, 2.0 * known.radius)
+    if not frame.depth[window].size:
+        return _unseen(frame), known
+    patch = Patch.of(frame, table, window, robot_core(frame))
     near = patch.distances(center) < 1.3 * known.radius
     odds = evidence.local_odds(patch, evidence.surrounding_colors(patch, known.colors, near))
     odds = odds + evidence.place_odds(patch, center, known.radius, known.likes)

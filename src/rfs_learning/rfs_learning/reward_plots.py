@@ -6,6 +6,7 @@ from itertools import groupby
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 from PIL import Image
@@ -136,8 +137,9 @@ def _label(axes: Axes, title: str) -> None:
 
 def _png(figure: Figure) -> bytes:
     """In 256 colors, rare ones too: noise of a camera makes large files, and masks are small."""
-    full, small = BytesIO(), BytesIO()
-    figure.savefig(full, format="png", dpi=_DPI)
-    colors = Image.open(full).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE)
-    colors.save(small, "PNG", optimize=True)
+    figure.set_dpi(_DPI)
+    canvas, small = FigureCanvasAgg(figure), BytesIO()
+    canvas.draw()  # once: `savefig` draws twice, and packs a picture that is unpacked here at once
+    full = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    full.quantize(256, Image.Quantize.MAXCOVERAGE).save(small, "PNG", optimize=True)
     return small.getvalue()

@@ -51,7 +51,7 @@ def labels(draw: st.DrawFn) -> RewardLabels:
     )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=8, deadline=None)
 @given(written=labels())
 def test_nothing_is_lost_on_disk(written: RewardLabels, tmp_path: Path) -> None:
     write_labels(written, tmp_path / "rewards.parquet")

@@ -42,6 +42,12 @@ def session(short, tmp_path: Path) -> Path:
     return tmp_path / "s"
 
 
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the figures: a test that does not look at them need not wait for them."""
+    monkeypatch.setattr("rfs_learning.reward_episode.episode_plot", lambda *_: b"")
+
+
 def read(bag: Path, label: str) -> RewardLabels:
     return read_label_file(labels_file(bag, label))
 
@@ -73,6 +79,7 @@ def test_rewards_are_those_of_the_judge_and_bags_stay_as_they_are(session, short
     assert page.count("data:image/png;base64,") == 1
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_second_run_computes_nothing_and_another_way_is_refused(session, tmp_path, capsys) -> None:
     assert main(["relabel", str(session / "a")]) == 0
     assert main(["relabel", str(session / "a" / "a_0.mcap"), str(session / "b"), "--label", "recorded"]) == 0
@@ -92,6 +99,7 @@ def test_a_second_run_computes_nothing_and_another_way_is_refused(session, tmp_p
     np.testing.assert_allclose(new.reward - old.reward, old.terms["lift"], atol=1e-12)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_two_runs_at_once_do_not_write_the_same_rewards(session, capsys) -> None:
     folder = session / "rewards" / "recorded"
     folder.mkdir(parents=True)
@@ -103,6 +111,7 @@ def test_two_runs_at_once_do_not_write_the_same_rewards(session, capsys) -> None
     assert main(["relabel", str(session)]) == 0
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_another_state_of_the_code_is_another_way(session, monkeypatch, capsys) -> None:
     assert main(["relabel", str(session / "a")]) == 0
     monkeypatch.setattr("rfs_learning.reward_run.code_digest", lambda: "0" * 64)
@@ -112,6 +121,7 @@ def test_another_state_of_the_code_is_another_way(session, monkeypatch, capsys) 
     assert main(["relabel", str(session / "b"), "--label", "new"]) == 0
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_label_without_rewards_binds_nobody(session, tmp_path, capsys) -> None:
     blind = ordinary(4).write(tmp_path / "s" / "blind", session="s")
     assert main(["relabel", str(blind), "--tracker", "rgbd", "--label", "x"]) == 1
@@ -119,6 +129,7 @@ def test_a_label_without_rewards_binds_nobody(session, tmp_path, capsys) -> None
     assert main(["relabel", str(session / "a"), "--label", "x"]) == 0
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_another_recording_of_the_same_name_is_computed_anew(session, short, capsys) -> None:
     assert main(["relabel", str(session / "a")]) == 0
     for file in (session / "a").iterdir():
@@ -179,6 +190,7 @@ def test_bags_without_pictures_are_named_and_the_others_go_on(session, tmp_path,
     assert "--tracker sam2" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_recorded_distances_are_enough_for_success(tmp_path) -> None:
     recording, success = filmed()
     outcome = "success" if success else "failure"
@@ -194,6 +206,7 @@ def test_recorded_distances_are_enough_for_success(tmp_path) -> None:
     assert labels.success.any()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_click_during_the_episode_counts_again(tmp_path) -> None:
     """Two frames without an object to be found: where the operator pointed is tracked from then on."""
     config = tmp_path / "reward.yaml"
@@ -214,6 +227,7 @@ def test_a_click_during_the_episode_counts_again(tmp_path) -> None:
     assert np.linalg.norm(labels.centroid[2] - task.object_pose[0][0]) < 0.03
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_pictures_of_the_scene_before_are_not_looked_at(short, tmp_path) -> None:
     """In lockstep a recording may begin while the last scene still stands there."""
     late, task = FilmedRecording(), GraspTask(objects=["box"])

@@ -1,5 +1,6 @@
 """A SAM2 small enough for tests, with random weights, and frames for it."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,20 @@ BOLD = 10_000
 
 def save_tiny_model(folder: Path, present: float = 5.0) -> None:
     """SAM2's own modules, very small; `present` is added to the logit that the object is seen."""
+    model = _tiny_model()
+    decoder: Any = model.mask_decoder
+    decoder.pred_obj_score_head.proj_out.bias.data.fill_(present)
+    model.save_pretrained(folder)
+
+
+@cache
+def _tiny_model() -> Sam2VideoModel:
     torch.manual_seed(0)
     model = Sam2VideoModel(tiny_config())
     decoder: Any = model.mask_decoder
-    decoder.pred_obj_score_head.proj_out.bias.data.fill_(present)
     for masks in decoder.output_hypernetworks_mlps:
         masks.proj_out.weight.data *= BOLD
-    model.save_pretrained(folder)
+    return model
 
 
 def tiny_config() -> Sam2VideoConfig:

@@ -99,6 +99,21 @@ def test_another_models_configuration_is_refused(folder: Path, change: Any, prob
         load(folder)
 
 
+@pytest.mark.parametrize(("name", "value"), [("num_attention_heads", 0), ("mlp_dim", 10**15)])
+def test_a_configuration_that_no_model_can_have_is_refused(folder: Path, name: str, value: int) -> None:
+    change_config(folder, lambda fields: fields["mask_decoder_config"].update({name: value}))
+    with pytest.raises(ValueError, match="describes no model that can be built"):
+        load(folder)
+
+
+def test_what_is_no_weight_is_as_the_model_makes_it(folder: Path) -> None:
+    """Positions and their like are computed, not stored."""
+    expected = dict(Sam2VideoModel.from_pretrained(folder).named_buffers())
+    found = dict(load(folder).named_buffers())
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(value, expected[name]) for name, value in found.items())
+
+
 @pytest.mark.parametrize("text", ["", "{", "[1, 2]", "null", "\xff"])
 def test_a_damaged_configuration_is_refused(folder: Path, text: str) -> None:
     (folder / "config.json").write_bytes(text.encode("latin-1"))

@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 from transformers import Sam2VideoConfig, Sam2VideoModel
+from transformers.initialization import no_init_weights
 
 from rfs_reward.weights import CONFIG, TENSORS
 
@@ -28,7 +29,7 @@ def load_model(folder: Path, image_size: int, device: torch.device, dtype: torch
     """
     config = read_config(folder)
     set_image_size(config, image_size or side(config))
-    model = Sam2VideoModel(config)
+    model = _empty(config, folder)
     _fill(model, folder / TENSORS)
     model.eval().requires_grad_(False)
     return model.to(device, dtype)  # pyright: ignore
@@ -80,6 +81,15 @@ def _check_kind(fields: Any) -> None:
     kinds = fields["model_type"], vision["model_type"], vision["backbone_config"]["model_type"]
     if kinds != ("sam2_video", "sam2_vision_model", "sam2_hiera_det_model"):
         raise ValueError(f"its model_type is {kinds[0]!r} with {kinds[1]!r}, not 'sam2_video'")
+
+
+def _empty(config: Sam2VideoConfig, folder: Path) -> Sam2VideoModel:
+    """The model without its weights, which are drawn at random otherwise."""
+    try:
+        with no_init_weights():
+            return Sam2VideoModel(config)
+    except (ValueError, TypeError, ArithmeticError, LookupError, AssertionError, RuntimeError) as error:
+        raise ValueError(f"{folder / CONFIG} describes no model that can be built: {_line(error)}") from error
 
 
 def _fill(model: Sam2VideoModel, path: Path) -> None:

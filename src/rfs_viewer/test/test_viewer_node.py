@@ -53,6 +53,8 @@ def page() -> Iterator["playwright.Page"]:
 def drawn_colors(page: "playwright.Page") -> int:
     """How many different colors the middle of the canvas has."""
     box = canvas(page)
+    if not box["width"]:
+        return 0
     middle = {"x": box["x"] + box["width"] / 4, "y": box["y"] + box["height"] / 4}
     size = {"width": box["width"] / 2, "height": box["height"] / 2}
     shot = imageio.imread(page.screenshot(clip=middle | size))
@@ -60,9 +62,11 @@ def drawn_colors(page: "playwright.Page") -> int:
 
 
 def canvas(page: "playwright.Page") -> dict[str, float]:
-    """Where the scene is drawn: the largest canvas; the others hold plots."""
-    boxes = [element.bounding_box() for element in page.locator("canvas").all()]
-    return max(filter(None, boxes), key=lambda box: box["width"] * box["height"])
+    """Where the scene is drawn: the largest canvas. The others hold plots, which come and go."""
+    read = "all => all.map(one => one.getBoundingClientRect().toJSON())"
+    boxes = page.locator("canvas").evaluate_all(read)
+    nothing = {"x": 0.0, "y": 0.0, "width": 0.0, "height": 0.0}
+    return max(boxes, key=lambda box: box["width"] * box["height"], default=nothing)
 
 
 def clicked(rig: Rig, page: "playwright.Page") -> bool:

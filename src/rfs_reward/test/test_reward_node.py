@@ -80,9 +80,10 @@ class Rig:
         self.debug: list[Image] = []
         self.status: dict[str, str] = {}
         self.message = ""
+        self.prompts = 0
         self._offer()
         self._listen()
-        self.processes = [self.launch(), self.launch("tracker:=eyes"), self.launch("config:=/no/such/file")]
+        self.processes = [self.launch(), self.launch("tracker:=eyes")]
         self.node.create_timer(0.1, self._play)
 
     def _offer(self) -> None:
@@ -158,10 +159,21 @@ class Rig:
         return reward
 
     def prompt(self, kind: int, coordinates: list[float]) -> PromptTracker.Response:
+        self.prompts += 1
         self.wait(self.prompter.service_is_ready, "the service")
         future = self.prompter.call_async(PromptTracker.Request(kind=kind, coordinates=coordinates))
         self.wait(future.done, "an answer")
         return future.result()
+
+    def click(self, x: float, y: float) -> str:
+        """Its answer."""
+        self.wait(self.clicks.get_subscription_count, "somebody to click for")
+        self.prompts += 1
+        message = PointStamped()
+        message.point.x, message.point.y = x, y
+        self.clicks.publish(message)
+        self.wait(lambda: self.status.get("prompts") == str(self.prompts), "an answer to a click")
+        return self.status["answer"]
 
     def close(self) -> None:
         for process in self.processes:
@@ -230,18 +242,8 @@ def test_prompts_are_answered(rig: Rig) -> None:
         assert answer.success, answer.message
         assert answer.confidence > 0.3
         assert answer.centroid.z == pytest.approx(rig.truth[2], abs=0.02)
-
-    def click(x: float, y: float) -> str:
-        prompts = rig.status["prompts"]
-        message = PointStamped()
-        message.point.x, message.point.y = x, y
-        rig.clicks.publish(message)
-        rig.wait(lambda: rig.status["prompts"] != prompts, "an answer to a click")
-        return rig.status["answer"]
-
-    rig.wait(lambda: "prompts" in rig.status and rig.clicks.get_subscription_count(), "somebody to click for")
-    assert click(*rig.pixel) == "taken"
-    assert "outside the picture" in click(-5.0, 0.0)
+    assert rig.click(*rig.pixel) == "taken"
+    assert "outside the picture" in rig.click(-5.0, 0.0)
 
 
 def test_mask_and_debug_picture_belong_to_the_picture(rig: Rig) -> None:
@@ -260,12 +262,10 @@ def test_mask_and_debug_picture_belong_to_the_picture(rig: Rig) -> None:
     assert (rig.debug[-1].encoding, rig.debug[-1].width, rig.debug[-1].height) == ("rgb8", 640, 480)
 
 
-@pytest.mark.parametrize(("which", "says"), [(1, "unknown tracker 'eyes'"), (2, "no reward configuration")])
-def test_start_up_errors_are_one_sentence(rig: Rig, which: int, says: str) -> None:
-    _, errors = rig.processes[which].communicate(timeout=PATIENCE)
-    assert rig.processes[which].returncode == 1
-    assert errors.startswith("reward: ")
-    assert says in errors
+def test_a_start_up_error_is_one_sentence(rig: Rig) -> None:
+    _, errors = rig.processes[1].communicate(timeout=PATIENCE)
+    assert rig.processes[1].returncode == 1
+    assert errors.startswith("reward: unknown tracker 'eyes'")
     assert "Traceback" not in errors
 
 

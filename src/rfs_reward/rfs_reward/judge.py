@@ -25,9 +25,9 @@ Array = NDArray[np.float64]
 class Judgement:
     """What a frame says about the grasp. Base frame, m, s; NaN where not known.
 
-    stamp: of the frame, ns. mask: (h, w) bool, what the tracker takes for the object, which counts only where
-    tracking is SEEN. centroid, palm: (3,). lift: above the height at the episode's start. terms, weights: by name. confidence: 0 to 1. age: since
-    the object was last seen. problem: why the object is not known, or empty.
+    stamp: of the frame, ns. mask: (h, w) bool, what the tracker takes for the object; it counts where
+    tracking is SEEN. centroid, palm: (3,). lift: above the height at the episode's start. terms, weights: by
+    name. confidence: 0 to 1. age: since the object was last seen. problem: why it is not known, or empty.
     """
 
     stamp: int

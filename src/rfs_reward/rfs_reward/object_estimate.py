@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from rfs_reward.object_points import View, object_points
 from rfs_reward.object_shape import ObjectShape, learn
 from rfs_reward.reward_config import ObjectConfig
-from rfs_reward.shape_registration import Fit, Pose, register
+from rfs_reward.shape_registration import TURNS, Fit, Pose, nearest_starts, register
 from rfs_reward.silhouette import Silhouette
 from rfs_reward.tracking import Tracking
 from rfs_reward.visibility import seen_through
@@ -25,7 +25,9 @@ _FITS = 0.5  # share of the points that must lie on the shape
 _GOOD = 0.005**2  # m^2: no other start needs to be tried
 _BETTER = 0.8  # of the error that a less likely start must leave, to be believed
 _EXPECTED = 0.01, 0.10  # m, rad: how well the next pose is expected
-_ANYWHERE = 0.05, 0.10
+_ANYWHERE = 0.05, 0.50
+_POOR = 0.010**2  # m^2: a fit this bad is none of its pose
+_TRIED = 3  # starts of those that turn it
 _HAND = 0.14  # m from palm to center: the hand may hold it
 _RISEN = 0.015  # m over its first height: held by the hand, if that is near
 _LESS_LIKELY = 0.1  # of the shape must be seen through more for the less likely place to be believed
@@ -170,12 +172,11 @@ def _expected(known: _Known, palm: Pose) -> list[Pose]:
 def _fitted(points: Array, view: View, known: _Known, expected: list[Pose]) -> Fit | None:
     """The registration from the likeliest start that fits well, or else the best that fits at all.
 
-    Closest points alone do not follow far: one start follows the mean of what is visible, the last one may be
-    anywhere.
+    Closest points alone do not follow far: one start follows the mean of what is visible. Where none fits, as
+    after a fall, it may be anywhere, and turned.
     """
-    silhouette = Silhouette(view)
-    followed = Pose(expected[0].center + points.mean(0) - known.middle, expected[0].rotation)
-    anywhere = Pose(points.mean(0), expected[0].rotation)
+    silhouette, middle = Silhouette(view), points.mean(0)
+    followed = Pose(expected[0].center + middle - known.middle, expected[0].rotation)
     best = None
     for start in (*expected, followed):
         fit = register(points, silhouette, known.shape, start, _EXPECTED)
@@ -183,6 +184,9 @@ def _fitted(points: Array, view: View, known: _Known, expected: list[Pose]) -> F
             return fit
         if best is None or fit.error < _BETTER * best.error:
             best = fit
-    if best is None or best.share < _FITS:
-        best = register(points, silhouette, known.shape, anywhere, _ANYWHERE)
+    if best is None or best.error > _POOR:
+        turned = (Pose(middle, turn @ expected[0].rotation) for turn in TURNS)
+        near = nearest_starts(points, silhouette, known.shape, turned, _TRIED)
+        fits = [register(points, silhouette, known.shape, start, _ANYWHERE) for start in near]
+        best = min([*fits, *([best] if best else [])], key=lambda fit: fit.error)
     return best if best.share >= _FITS else None

@@ -1,10 +1,12 @@
 """Where a known shape is, from the part of it that is visible."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from rfs_description import rotations
 from rfs_reward.object_shape import ObjectShape
@@ -18,9 +20,13 @@ _INDEPENDENT = 8.0  # a full view's points err together: they say as much as so 
 _OUTLINE_NOISE = 0.004  # m, of the mask's edge
 _SLIDING = 0.05  # share of a point's weight along the surface, where it tells little
 _MOST = 100  # points of one view that are matched
+_FEW = 30  # the same, where it is only asked which start is near
 _SETTLED = 0.0005  # m: steps this small end the search
 _FAR = 0.024  # m: what is farther away is not the object
 _CLOSE = 0.012  # m: a point this near to the shape fits it
+
+TURNS = Rotation.create_group("O").as_matrix()
+"""(24, 3, 3) turns by right angles, none of them first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +56,14 @@ class Fit:
     pose: Pose
     share: float
     error: float
+
+
+def nearest_starts(
+    points: Array, silhouette: Silhouette, shape: ObjectShape, starts: Iterable[Pose], count: int
+) -> list[Pose]:
+    """Those of the starts that are nearest to visible points (n, 3) and the silhouette, nearest first."""
+    few = points[:: -(-len(points) // _FEW)]
+    return sorted(starts, key=lambda start: _Match.at(start, few, silhouette, shape).error)[:count]
 
 
 def register(

@@ -14,6 +14,7 @@ from rfs_sim_bridge.objects import find_object
 from rfs_sim_bridge.pictures import Camera
 from rfs_sim_bridge.snapshot import Snapshot
 from rfs_sim_bridge.task_config import CameraConfig
+from scipy.spatial.transform import Rotation
 
 CAMERA = Camera()
 NOMINAL = PinholeCamera(
@@ -31,11 +32,15 @@ def frame(
     joints: NDArray[np.float64] = HOME,
     shift: tuple[float, ...] = (0.0, 0.0, 0.0),
     turn: tuple[float, ...] = (0.0, 0.0, 0.0),
+    fallen: bool = False,
 ) -> Frame:
-    """Frame of that number (10 Hz): the object (x, y, m over the table) upright, the camera displaced."""
+    """Frame of that number (10 Hz): the object (x, y, m over the table) upright or turned by a right angle
+    about x where it is, the camera displaced."""
     spec = find_object(name)
     center = np.add(position, [0, 0, spec.rest_height])
-    snapshot = Snapshot(name, joints, center, np.array(spec.rest_quaternion))
+    upright = Rotation.from_quat(spec.rest_quaternion)
+    lying = Rotation.from_euler("x", 90.0 * fallen, degrees=True) * upright
+    snapshot = Snapshot(name, joints, center, lying.as_quat())
     picture = noisy_picture(snapshot, CAMERA, Exposure(CameraConfig(), shift, turn, (1, number)))
     robot = _ROBOT.mask(NOMINAL, joints, picture.depth)
     stamp = number * PERIOD

@@ -185,6 +185,39 @@ def test_frames_come_in_order_until_a_reset() -> None:
     assert said.lift == pytest.approx(0.0, abs=1e-9)
 
 
+@pytest.mark.parametrize("name", ["tall_box", "bottle", "plush_bear", "eraser"])
+def test_what_fell_over_is_known_again(name: str) -> None:
+    it = judge()
+    for k in range(5):
+        it.observe(frame(k, name=name))
+    said = [it.observe(frame(k, (0.58, 0.0, 0.01), name, fallen=True)) for k in range(5, 9)]
+    for judgement in said:
+        assert judgement.tracking == Tracking.SEEN
+        assert np.linalg.norm(judgement.centroid - center((0.58, 0.0, 0.01), name)) < 0.016
+
+
+def test_what_fits_no_view_for_long_is_learned_anew() -> None:
+    """A tracker may be right where the shape is wrong: learned from too small a part, or of another thing."""
+    it = judge()
+    for k in range(5):
+        it.observe(frame(k, name="small_ball"))
+    said = [it.observe(frame(k, (0.55, -0.1, 0.0), "tall_box")) for k in range(5, 35)]
+    assert said[0].tracking == Tracking.LOST
+    assert said[-1].tracking == Tracking.SEEN
+    assert np.linalg.norm(said[-1].centroid - center((0.55, -0.1, 0.0), "tall_box")) < 0.012
+
+
+def test_stray_points_hide_no_object() -> None:
+    it = judge()
+    for k in range(3):
+        taken = frame(k)
+        taken.segmentation[50:52, 10:12] = OBJECT
+        taken.depth[50:52, 10:12] = 2.5
+        said = it.observe(taken)
+        assert said.tracking == Tracking.SEEN
+        assert np.linalg.norm(said.centroid - center()) < 0.012
+
+
 def test_equal_frames_give_equal_judgements() -> None:
     def play() -> list[float]:
         it = judge()

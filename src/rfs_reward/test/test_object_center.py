@@ -110,3 +110,25 @@ def test_a_picture_without_depth_leaves_the_calibration() -> None:
     camera = CameraCorrection(0.0).camera(blind)
     np.testing.assert_allclose(camera.position, NOMINAL.position, atol=1e-9)
     np.testing.assert_allclose(camera.rotation, NOMINAL.rotation, atol=1e-9)
+
+
+@pytest.mark.parametrize("height", [0.0, 0.02])
+def test_frames_that_show_neither_robot_nor_table_do_not_count(height: float) -> None:
+    shift, turn = (0.004, -0.005, 0.006), (0.006, 0.004, -0.005)
+    correction = CameraCorrection(height)
+    for number in range(3):
+        taken = frame(number, shift=shift, turn=turn)
+        blind = replace(taken, depth=np.full_like(taken.depth, np.nan))
+        assert correction.camera(blind) is blind.camera
+    camera = correction.camera(frame(3, shift=shift, turn=turn))
+    np.testing.assert_allclose(camera.position - NOMINAL.position, np.add(shift, [0, 0, height]), atol=6e-3)
+
+
+def test_a_wide_picture_is_thinned_to_the_same_place() -> None:
+    step, camera = 4, replace(NOMINAL, intrinsics=np.diag([4.0, 4.0, 1.0]) @ NOMINAL.intrinsics)
+    wide = replace(camera, width=4 * NOMINAL.width, height=4 * NOMINAL.height)
+    assert wide.step(160) == step
+    assert NOMINAL.thinned(NOMINAL.step(160)) is NOMINAL
+    assert wide.thinned(step) is wide.thinned(step)
+    np.testing.assert_allclose(wide.thinned(step).rays, wide.rays[::step, ::step], atol=1e-12)
+    np.testing.assert_allclose(wide.thinned(step).rays, NOMINAL.rays, atol=1e-12)

@@ -60,6 +60,7 @@ def test_entries_that_are_left_out_keep_their_defaults(tmp_path: Path) -> None:
         ("reward: {closeness_scale: 0}", "reward.closeness_scale must be a positive number"),
         ("success: {hold_seconds: soon}", "success.hold_seconds must be"),
         ("object: {lost_after: .nan}", "object.lost_after must be"),
+        ("object: {table_height: 0.2}", "object.table_height must be within 0.03 m"),
         ("object: 3", "object must have the entries"),
         ("automatic: maybe", "automatic must be true or false"),
         ("- 1", "the file must have the entries"),

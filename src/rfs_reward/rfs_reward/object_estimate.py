@@ -25,8 +25,9 @@ _FITS = 0.5  # share of the points that must lie on the shape
 _GOOD = 0.005**2  # m^2: no other start needs to be tried
 _BETTER = 0.8  # of the error that a less likely start must leave, to be believed
 _EXPECTED = 0.01, 0.10  # m, rad: how well the next pose is expected
-_ANYWHERE = 0.05, 0.50
-_POOR = 0.010**2  # m^2: a fit this bad is none of its pose
+_ANYWHERE = 0.03, 0.30
+_POOR = 0.012**2  # m^2: a fit this bad is none of its pose
+_ENOUGH = 0.3  # of the points of a full view, from which on a turn can be told
 _TRIED = 3  # starts of those that turn it
 _HAND = 0.14  # m from palm to center: the hand may hold it
 _RISEN = 0.015  # m over its first height: held by the hand, if that is near
@@ -185,7 +186,8 @@ def _fitted(points: Array, view: View, known: _Known, expected: list[Pose]) -> F
         if best is None or fit.error < _BETTER * best.error:
             best = fit
     if best is None or best.error > _POOR:
-        turned = (Pose(middle, turn @ expected[0].rotation) for turn in TURNS)
+        turns = TURNS if len(points) > _ENOUGH * known.shape.visible else TURNS[:1]
+        turned = (Pose(middle, turn @ expected[0].rotation) for turn in turns)
         near = nearest_starts(points, silhouette, known.shape, turned, _TRIED)
         fits = [register(points, silhouette, known.shape, start, _ANYWHERE) for start in near]
         best = min([*fits, *([best] if best else [])], key=lambda fit: fit.error)

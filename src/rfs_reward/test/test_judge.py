@@ -185,7 +185,7 @@ def test_frames_come_in_order_until_a_reset() -> None:
     assert said.lift == pytest.approx(0.0, abs=1e-9)
 
 
-@pytest.mark.parametrize("name", ["tall_box", "bottle", "plush_bear", "eraser"])
+@pytest.mark.parametrize("name", ["bottle", "tall_box"])
 def test_what_fell_over_is_known_again(name: str) -> None:
     it = judge()
     for k in range(5):

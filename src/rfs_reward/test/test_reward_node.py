@@ -233,6 +233,7 @@ def test_prompts_are_answered(rig: Rig) -> None:
     outside = rig.prompt(Kind.PIXEL, [400.0, 10.0])
     assert not outside.success
     assert "outside the picture" in outside.message
+    assert np.isnan(outside.centroid.x)
     assert "x and y" in rig.prompt(Kind.PIXEL, [1.0]).message
     assert "four numbers" in rig.prompt(Kind.BOX, [1.0]).message
     assert "7 is no kind of prompt" in rig.prompt(7, []).message

@@ -14,6 +14,8 @@ from rfs_msgs.msg import GraspReward
 from rfs_msgs.srv import PromptTracker
 from rfs_reward.judge import Judgement
 
+NOWHERE = Point(x=np.nan, y=np.nan, z=np.nan)
+
 
 def reward(stamp: int, judgement: Judgement, source: str) -> GraspReward:
     """What a frame of this stamp (ns) says; NaN stays where the object is not known."""

@@ -157,6 +157,7 @@ class RewardNode(Node):
     ) -> PromptTracker.Response:
         """Waits for the tracker; measurements that come meanwhile are kept by the middleware."""
         answered = threading.Event()
+        response.centroid = messages.NOWHERE
 
         def answer(judgement: Judgement | None, problem: str) -> None:
             response.success, response.message = judgement is not None, problem
@@ -175,7 +176,7 @@ class RewardNode(Node):
         if in_time:
             return response
         text = f"the tracker did not answer within {_PATIENCE:g} s; it goes on trying"
-        return PromptTracker.Response(message=text)
+        return PromptTracker.Response(message=text, centroid=messages.NOWHERE)
 
     def _note_answer(self, _: Judgement | None, problem: str) -> None:
         self._prompts, self._answer = self._prompts + 1, problem or "taken"

@@ -40,11 +40,13 @@ class Rewards:
     @property
     def rate(self) -> float:
         """Hz within the episodes."""
-        steps = np.concatenate([np.diff(episode) for episode in self.stamps if len(episode) > 1])
-        return float(1 / steps.mean())
+        steps = [np.diff(episode) for episode in self.stamps if len(episode) > 1]
+        return float(1 / np.concatenate(steps).mean()) if steps else float("nan")
 
     def note(self) -> str:
         """In words."""
+        if not self.ages:
+            return "no rewards"
         age = np.percentile(self.ages, [50, 99]) * 1e3
         return (
             f"rewards at {self.rate:.1f} Hz, object known in {100 * self.known / len(self.ages):.0f} %, "
@@ -92,9 +94,8 @@ def _figures(judge: str, cadences: dict[str, Cadence], rewards: Rewards) -> list
             "unit": unit,
             "goal": goal,
             "holds": holds,
-            "peer": round(peer, 2),
-            "ratio": value / peer if peer else float("nan"),
             "note": ticks,
         }
+        | ({"peer": round(peer, 2), "ratio": value / peer} if peer else {})
         for name, (value, peer, unit, goal, holds) in values.items()
     ]

@@ -20,10 +20,11 @@ class Sam2Objective:
     """
 
     def __init__(self, network: Sam2VideoModel, config: Sam2Config) -> None:
-        small = replace(config, image_size=config.image_size // 2, near=0)
         self._config = config
-        self._far = network, config.image_size
-        self._near = resized(network, small), small.image_size
+        self._far = self._near = network, config.image_size
+        if config.near:
+            small = replace(config, image_size=config.image_size // 2, near=0)
+            self._near = resized(network, small), small.image_size
 
     def near(self, step: int) -> bool:
         """Whether a step sees only the object's surroundings."""

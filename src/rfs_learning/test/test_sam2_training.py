@@ -10,14 +10,15 @@ import torch
 from rfs_learning.sam2_batch import make_batch
 from rfs_learning.sam2_clips import draw_clip
 from rfs_learning.sam2_config import Sam2Config
-from rfs_learning.sam2_folder import load_model, save_model
+from rfs_learning.sam2_folder import save_model
 from rfs_learning.sam2_loss import iou, tracking_loss
 from rfs_learning.sam2_network import make_network, resized
 from rfs_learning.sam2_tracking import ClipTracker, Prediction, Prompt, normalize
 from rfs_learning.sam2_training import Sam2Training, learning_rate, main
+from rfs_reward.trackers.sam2_model import load_model
 from rich.progress import Progress, TextColumn
 from sam2_tiny import standing, tiny
-from transformers import Sam2VideoInferenceSession
+from transformers import Sam2VideoInferenceSession, Sam2VideoModel
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +33,11 @@ def run(training: Sam2Training, until: int | None = None) -> None:
     training.output.mkdir(parents=True, exist_ok=True)
     with Progress(TextColumn(""), disable=True) as progress:
         training.run(progress, until)
+
+
+def load(folder: Path) -> Sam2VideoModel:
+    """As the tracker does."""
+    return load_model(folder, 0, torch.device("cpu"), torch.float32)
 
 
 def shaken_network():
@@ -133,16 +139,16 @@ def test_only_the_best_candidate_is_corrected():
 
 
 def test_loss_falls(tmp_path):
-    config = tiny(steps=100, decay=0.0, learning_rate=2e-3, teacher=100)
+    config = tiny(steps=100, decay=0.0, learning_rate=2e-3, teacher=100, frames=2)
     training = Sam2Training(standing(), config, tmp_path)
     batch = training.draw()
     training.draw = lambda: batch
-    losses = [training.step()["loss"] for _ in range(14)]
+    losses = [training.step()["loss"] for _ in range(12)]
     assert np.mean(losses[-3:]) < 0.6 * np.mean(losses[:3])
 
 
 def test_resumed_run_equals_an_uninterrupted_one(tmp_path):
-    config = tiny(near=2, steps=3, frames=2)
+    config = tiny(near=1, steps=2, frames=2)
     whole = Sam2Training(standing(), config, tmp_path / "whole")
     run(whole)
     run(Sam2Training(standing(), config, tmp_path / "parts"), until=1)
@@ -166,7 +172,7 @@ def test_a_training_that_dies_leaves_what_loads_and_goes_on(tmp_path):
     training.step = dying_step
     with pytest.raises(MemoryError):
         run(training)
-    assert load_model(tmp_path / "model").config.image_size == 64
+    assert load(tmp_path / "model").config.image_size == 64
     resumed = Sam2Training(standing(), tiny(), tmp_path)
     resumed.state.restore(tmp_path)
     assert resumed.state.step == 1
@@ -190,7 +196,7 @@ def test_interrupt_saves_and_ends(tmp_path):
 def test_a_saved_model_is_half_as_large_and_computes_in_single_precision(tmp_path):
     model = shaken_network()
     save_model(model, tmp_path)
-    loaded = load_model(tmp_path)
+    loaded = load(tmp_path)
     assert {parameter.dtype for parameter in loaded.parameters()} == {torch.float32}
     assert (tmp_path / "model.safetensors").stat().st_size < 2.2 * sum(p.numel() for p in model.parameters())
     for name, value in model.state_dict().items():
@@ -215,7 +221,7 @@ def test_command_line_writes_run_and_goes_on(tmp_path, monkeypatch):
     entries = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
     assert [entry["step"] for entry in entries] == [1, 2]
     assert json.loads((tmp_path / "run/config.json").read_text())["training"]["steps"] == 2
-    assert load_model(tmp_path / "run/model").config.image_size == 64
+    assert load(tmp_path / "run/model").config.image_size == 64
 
 
 @pytest.mark.parametrize(
@@ -241,6 +247,9 @@ def test_command_line_says_what_is_wrong_with_a_run(tmp_path, capsys, monkeypatc
         ("image_size: 100", "multiple of 64"),
         ("hidden_size: 64", "hidden_size is 64"),
         ("embed_dims: [8, 16]", "embed_dims takes four"),
+        ("embed_dims: [a, b, c, d]", "embed_dims takes four"),
+        ("blocks: 3", "blocks takes four"),
+        ("steps: [", "is not YAML"),
         ("blocks: [1, 1, 1, 1]", "third of blocks"),
         ("frames: 1", "at least 2"),
         ("noise: -1.0", "noise is -1.0"),

@@ -1,7 +1,7 @@
 """A calibrated pinhole camera: between pixels, depth and points of the base frame."""
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,12 +48,15 @@ class PinholeCamera:
         return -(-self.width // widest)
 
     def thinned(self, step: int) -> "PinholeCamera":
-        """The camera of pictures [::step, ::step]; the same object as long as it is asked for again."""
-        return self if step == 1 else _thinned(self, step)
+        """The camera of pictures [::step, ::step]; always the same object, whose rays are kept."""
+        if step == 1:
+            return self
+        if step not in self._thinned:
+            intrinsics = np.diag([1 / step, 1 / step, 1.0]) @ self.intrinsics
+            size = -(-self.width // step), -(-self.height // step)
+            self._thinned[step] = PinholeCamera(intrinsics, self.position, self.rotation, *size)
+        return self._thinned[step]
 
-
-@lru_cache(maxsize=8)  # its rays are worth keeping
-def _thinned(camera: PinholeCamera, step: int) -> PinholeCamera:
-    intrinsics = np.diag([1 / step, 1 / step, 1.0]) @ camera.intrinsics
-    size = -(-camera.width // step), -(-camera.height // step)
-    return PinholeCamera(intrinsics, camera.position, camera.rotation, *size)
+    @cached_property
+    def _thinned(self) -> dict[int, "PinholeCamera"]:
+        return {}

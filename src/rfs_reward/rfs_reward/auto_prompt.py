@@ -87,7 +87,7 @@ def _clusters(frame: Frame, workspace: Array) -> list[_Cluster]:
 def _joined(parts: list[Array]) -> list[list[int]]:
     """Groups of parts (n, 3) that lie within a small gap of each other."""
     low, high = (np.array([bound(p, 0) for p in parts]).reshape(-1, 3) for bound in (np.min, np.max))
-    beside = (low[:, None] - high[None] < _GAP).all(-1)
+    beside = np.asarray((low[:, None] - high[None] < _GAP).all(-1))
     beside &= beside.T  # only their boxes; noise has hundreds of parts
     groups: list[list[int]] = []
     for index, points in enumerate(parts):

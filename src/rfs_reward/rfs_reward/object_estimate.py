@@ -178,17 +178,17 @@ def _fitted(points: Array, view: View, known: _Known, expected: list[Pose]) -> F
     """
     silhouette, middle = Silhouette(view), points.mean(0)
     followed = Pose(expected[0].center + middle - known.middle, expected[0].rotation)
-    best = None
-    for start in (*expected, followed):
+    best = register(points, silhouette, known.shape, expected[0], _EXPECTED)
+    for start in (*expected[1:], followed):
+        if best.error < _GOOD:
+            return best
         fit = register(points, silhouette, known.shape, start, _EXPECTED)
-        if fit.error < _GOOD:
-            return fit
-        if best is None or fit.error < _BETTER * best.error:
+        if fit.error < _BETTER * best.error or fit.error < _GOOD:
             best = fit
-    if best is None or best.error > _POOR:
+    if best.error > _POOR:
         turns = TURNS if len(points) > _ENOUGH * known.shape.visible else TURNS[:1]
         turned = (Pose(middle, turn @ expected[0].rotation) for turn in turns)
         near = nearest_starts(points, silhouette, known.shape, turned, _TRIED)
         fits = [register(points, silhouette, known.shape, start, _ANYWHERE) for start in near]
-        best = min([*fits, *([best] if best else [])], key=lambda fit: fit.error)
+        best = min([best, *fits], key=lambda fit: fit.error)
     return best if best.share >= _FITS else None

@@ -80,7 +80,7 @@ def register(
     match = _Match.at(pose, points, silhouette, shape)
     for scale in _SCALES:
         left, right = match.normal_equations(of_point, scale)
-        motion = np.linalg.solve(left + np.diag(prior), right - prior * moved)
+        motion = np.asarray(np.linalg.solve(left + np.diag(prior), right - prior * moved), np.float64)
         pose = Pose(pose.center + motion[:3], rotations.from_vector(motion[3:]) @ pose.rotation)
         moved += motion
         if np.abs(motion[:3]).max() < _SETTLED:

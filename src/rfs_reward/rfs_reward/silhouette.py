@@ -19,10 +19,11 @@ class Silhouette:
         self._camera, self._depth = view.camera, view.depth
         outside = (~(view.mask | view.robot)).astype(np.uint8)
         self._empty = bool(outside.all())
-        self._distance, self._label = cv2.distanceTransformWithLabels(
+        distance, label = cv2.distanceTransformWithLabels(
             outside, cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL
         )
-        self._inner = cv2.erode(1 - outside, np.ones((3, 3), np.uint8)) > 0
+        self._distance, self._label = np.asarray(distance, np.float32), np.asarray(label, np.intp)
+        self._inner = cv2.erode(1 - outside, np.ones((3, 3), np.uint8)).astype(bool)
         rows, columns = np.nonzero(outside == 0)
         self._nearest = np.zeros((len(rows) + 1, 2))
         self._nearest[self._label[rows, columns]] = np.column_stack([columns, rows])

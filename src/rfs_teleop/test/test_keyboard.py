@@ -114,7 +114,7 @@ def test_no_echo_meanwhile_and_the_terminal_is_as_before_afterwards(terminal):
 @pytest.mark.parametrize("name", ["SIGINT", "SIGHUP"])
 def test_the_terminal_is_as_before_after_a_signal(terminal, name):
     before = modes(terminal[1])
-    command = [sys.executable, "-c", _SIGTERM_ENDS + _HOLD_TERMINAL, terminal[1]]
+    command = [sys.executable, "-c", _SIGNALS_END + _HOLD_TERMINAL, terminal[1]]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert process.stdout.readline() == "ready\n"
     assert modes(terminal[1]) != before
@@ -124,8 +124,12 @@ def test_the_terminal_is_as_before_after_a_signal(terminal, name):
     assert modes(terminal[1]) == before
 
 
-_SIGTERM_ENDS = "import signal, sys\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(0))\n"
-"""As rclpy does it in a node."""
+_SIGNALS_END = """
+import signal, sys
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # as rclpy does it in a node
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests started in the background ignore these
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # two, which is inherited
+"""
 
 
 def test_a_path_that_is_no_terminal_says_what_to_do(tmp_path):

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ from rfs_sim_bridge.grasp_task import GraspTask
 from rfs_sim_bridge.objects import object_names
 from rfs_sim_bridge.pictures import Camera
 
-EPISODES, FIRST_SEED = 50, 1_600_000
+EPISODES, FIRST_SEED = 50, 2_200_000
 DROP_EVERY, DROP_LIFT = 5, 0.12  # episodes, m
 AFTER = 10  # frames after the simulator's success, or until the judge's
 VISIBLE = 0.1
@@ -119,9 +120,9 @@ def play(policy, task, view, seed, name, drop, judges, scores, ideal) -> str:
     for judge in judges.values():
         judge.reset()
     last, errors = {}, {kind: [] for kind in judges}
-    for moment, calibrated in moments(policy, task, view, seed, drop):
+    for moment, ideally in moments(policy, task, view, seed, drop):
         for kind, judge in judges.items():
-            frame = calibrated if kind == ideal else moment.frame
+            frame = ideally if kind == ideal else moment.frame
             last[kind] = judged(judge, frame, moment, name, scores[kind])
             errors[kind].append(scores[kind].errors[-1])
         if moment.success and all(last.values()):
@@ -177,12 +178,18 @@ def moments(policy, task, view: RobotView, seed: int, drop: bool) -> Iterator[tu
 def picture(task: GraspTask, view: RobotView, camera: Camera, exposure: Exposure) -> Frame:
     """The task's present frame, as the node would make it, with the truth beside it."""
     taken = noisy_picture(task.snapshot(), camera, exposure)
-    nominal = PinholeCamera(
-        camera.intrinsics, np.array(camera.position), camera.rotation, camera.width, camera.height
-    )
     stamp = int(task.steps[0]) * _PERIOD
+    nominal = calibrated(camera)
     frame = make_frame(stamp, taken.color, taken.depth, nominal, task.joint_positions[0].copy(), view)
     return replace(frame, segmentation=taken.segmentation)
+
+
+@cache
+def calibrated(camera: Camera) -> PinholeCamera:
+    """The camera as the judge believes it to be."""
+    return PinholeCamera(
+        camera.intrinsics, np.array(camera.position), camera.rotation, camera.width, camera.height
+    )
 
 
 def figures(kind: str, score: Score) -> list[dict[str, Any]]:

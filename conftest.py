@@ -8,6 +8,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from rfs_bringup.shared_memory import remove_leftovers
+
 #: Domains 0 to 101 are usable on every system; the lowest are left to people.
 _BLOCKS = [range(first, first + 5) for first in range(10, 100, 5)]
 _DISCOVERY = Path(__file__).parent / "src/rfs_bringup/rfs_bringup/config/discovery.xml"
@@ -36,3 +38,8 @@ os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 # Processes that start together find each other in a second instead of four; as rfs_bringup.stack does.
 _family = "FASTRTPS" if os.environ.get("ROS_DISTRO") == "jazzy" else "FASTDDS"
 os.environ.setdefault(f"{_family}_DEFAULT_PROFILES_FILE", str(_DISCOVERY))
+
+
+def pytest_sessionfinish() -> None:
+    """Nodes that tests killed hold shared memory no longer."""
+    remove_leftovers()

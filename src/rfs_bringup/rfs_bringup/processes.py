@@ -1,7 +1,8 @@
 """Starts the nodes of a stack as processes and ends them together, with honcho as the process manager.
 
 What is added to honcho: no shell between it and the nodes, a bounded time to stop, the kernel ends the nodes
-should this process be killed, and only one stack runs on a ROS domain of this machine.
+should this process be killed, shared memory of killed nodes is given back, and only one stack runs on a ROS
+domain of this machine.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from honcho.process import Popen, Process
 
 from rfs_bringup.arguments import Value
 from rfs_bringup.node_spec import NodeSpec
+from rfs_bringup.shared_memory import remove_leftovers
 from rfs_bringup.stack import middleware_variables
 
 STOP_SECONDS = 3.0
@@ -170,6 +172,7 @@ def run(
             manager.loop()
         finally:
             manager.kill()
+            remove_leftovers()
             for number, handler in handlers.items():
                 signal.signal(number, handler)
     return exit_status(manager.returncode)

@@ -15,8 +15,8 @@ _LOCK = re.compile(r"(fastdds|fastrtps)_[0-9a-f]{16}_el")
 def remove_leftovers(folder: Path = FOLDER) -> int:
     """Remove this user's Fast DDS segments whose process is dead; how many.
 
-    A process locks the lock file before it makes the segment, and the kernel frees it when the process
-    ends, however it ends. Who can take the lock may remove both: so do Fast DDS and its ``fastdds shm clean``.
+    A process locks the lock file before it makes the segment, and the kernel frees it when the process ends,
+    however it ends. Who can take the lock may remove both: so do Fast DDS and its ``fastdds shm clean``.
     """
     return sum(_remove_if_dead(lock) for lock in folder.glob("*_el") if _LOCK.fullmatch(lock.name))
 

@@ -81,7 +81,7 @@ def _on_box(half: Array, count: int, rng: np.random.Generator) -> Array:
 
 
 class CloudCaster:
-    """Casts the clouds of an engine's environments; holds each episode's camera errors.
+    """Casts the clouds of an engine's environments; holds each episode's cameras and their errors.
 
     The rays and the noise of a frame depend on the episode and the frame number alone: asking twice for a
     frame gives the same points.
@@ -95,7 +95,7 @@ class CloudCaster:
         self._hand_weights, self._hand_jitter = _hand_rays(len(_ON_PALM), rng)
         self._noise = 1.0 + config.depth_noise * rng.standard_normal(2 * _TABLE_POINTS)
         cameras = len(config.cameras)
-        self._origins = np.asarray(config.cameras, np.float64)
+        self._origins = np.tile(np.asarray(config.cameras, np.float64), (num_envs, 1, 1))
         self._keys = np.zeros(num_envs, np.uint64)
         self._turn = np.zeros((num_envs, cameras, 3, 3))
         self._shift = np.zeros((num_envs, cameras, 1, 3))
@@ -104,10 +104,11 @@ class CloudCaster:
         self._hand_rays = config.rays // cameras - self._object_rays
 
     def reset(self, env: int, episode: Episode) -> None:
-        """Take over the camera errors and the cloud's random key of a new episode."""
+        """Take over the cameras, their errors and the cloud's random key of a new episode."""
         self._keys[env] = episode.cloud_key
+        self._origins[env] = episode.camera_positions
         self._turn[env] = rotations.from_vector(episode.camera_rotation).transpose(0, 2, 1)
-        self._shift[env, :, 0] = self._origins + episode.camera_translation
+        self._shift[env, :, 0] = self._origins[env] + episode.camera_translation
         self._surfaces[env] = surface_points(episode.start.object.name)
 
     def cast(self, engine: Engine, palm: Array, palm_rotation: Array, frames: NDArray) -> NDArray[np.float32]:
@@ -135,7 +136,7 @@ class CloudCaster:
 
     def _rays(self, envs: range, first: NDArray, anchors: Array, pose: Array, position: Array) -> Array:
         """Directions (b, cameras, rays, 3) of a block of environments, from camera to the point aimed at."""
-        cameras, split = len(self._origins), self._object_rays
+        cameras, split = self._origins.shape[1], self._object_rays
         on_object, by_hand = cameras * split, cameras * self._hand_rays
         begin = first[envs.start : envs.stop].tolist()
         block = slice(envs.start, envs.stop)
@@ -146,12 +147,15 @@ class CloudCaster:
         aimed = surface @ pose[block] + position[block, None]
         rays[:, :, :split] = aimed.reshape(-1, cameras, split, 3)
         rays[:, :, split:] = around.reshape(-1, cameras, self._hand_rays, 3)
-        rays -= self._origins[:, None]
+        rays -= self._origins[block, :, None]
         return rays
 
     def _hits(self, engine: Engine, envs: range, first: NDArray, rays: Array, palm: Array) -> NDArray:
         """Clouds (b, points, 3) of a block of environments."""
-        distance = engine.raycast(envs, self._origins, rays)
+        alone = (range(env, env + 1) for env in envs)  # each environment has its own cameras
+        distance = np.concatenate(
+            [engine.raycast(a, self._origins[a.start], rays[i : i + 1]) for i, a in enumerate(alone)]
+        )
         seen = distance >= 0.0
         count = distance[0].size
         for row, env in enumerate(envs):

@@ -11,7 +11,7 @@ from rfs_sim_bridge.task_config import DisturbanceConfig, TaskConfig
 
 _DROP = 0.001  # m: objects start a little over the table
 # Each factor has its own stream, so that changing one leaves the others as they were.
-_STREAMS = ("robot", "object", "physics", "disturbance", "camera", "picture")
+_STREAMS = ("robot", "object", "physics", "disturbance", "camera", "picture", "viewpoint")
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Episode:
     """Draws of one episode.
 
     disturbance: (max_steps, 23) N m, added to the joints during each control step.
+    camera_positions: (c, 3) m, base frame, where a perfect calibration would find the cameras.
     camera_translation (c, 3) m and camera_rotation (c, 3) rotation vectors, rad: errors of the camera poses.
     cloud_key: picks the rays and the depth noise of each frame.
     picture_translation, picture_rotation (3,), picture_key: the same for the camera that takes pictures.
@@ -26,6 +27,7 @@ class Episode:
 
     start: Start
     disturbance: Array
+    camera_positions: Array
     camera_translation: Array
     camera_rotation: Array
     cloud_key: int
@@ -52,6 +54,9 @@ def draw(seed: int, spec: ObjectSpec, config: TaskConfig) -> Episode:
     return Episode(
         start=start,
         disturbance=_pulses(rng["disturbance"], config.max_steps, config.disturbance),
+        camera_positions=np.add(
+            cloud.cameras, cloud.camera_spread * rng["viewpoint"].uniform(-1.0, 1.0, (cameras, 3))
+        ),
         camera_translation=cloud.extrinsics_translation * rng["camera"].standard_normal((cameras, 3)),
         camera_rotation=cloud.extrinsics_rotation * rng["camera"].standard_normal((cameras, 3)),
         cloud_key=int(rng["camera"].integers(2**62)),

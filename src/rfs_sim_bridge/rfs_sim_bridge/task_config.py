@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -46,11 +46,17 @@ class DisturbanceConfig:
     arm_torque: float = 1.5
     hand_torque: float = 0.02
 
+    def scaled(self, factor: float) -> Self:
+        """The same pulses at the same times, `factor` times as strong; 0 leaves the robot in peace."""
+        if not 0.0 <= factor < math.inf:
+            raise ValueError(f"disturbances can be scaled by 0 or more, not by {factor}")
+        return replace(self, arm_torque=factor * self.arm_torque, hand_torque=factor * self.hand_torque)
+
 
 @dataclass(frozen=True)
 class CloudConfig:
     """Point clouds: number of points, rays cast for them and their aim, noise, camera positions (m, base
-    frame)."""
+    frame) and how far from there an episode's cameras stand at most along each axis (m)."""
 
     points: int = 1024
     rays: int = 600
@@ -59,6 +65,7 @@ class CloudConfig:
     extrinsics_translation: float = 0.003
     extrinsics_rotation: float = 0.004
     cameras: tuple[tuple[float, float, float], ...] = ((1.15, 0.60, 0.75), (1.15, -0.60, 0.75))
+    camera_spread: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from rfs_policy.observation import WORKSPACE_BOX
 from rfs_sim_bridge.cloud import _fit
+from rfs_sim_bridge.episodes import Episode, draw
 from rfs_sim_bridge.grasp_task import GraspTask
+from rfs_sim_bridge.objects import find_object
 from rfs_sim_bridge.task_config import TaskConfig
 
 EXACT = {"depth_noise": 0.0, "extrinsics_translation": 0.0, "extrinsics_rotation": 0.0}
@@ -56,6 +58,34 @@ def test_more_cameras_are_possible():
     cameras = [[1.2, 0.0, 0.8], [0.5, 0.9, 0.7], [0.5, -0.9, 0.7]]
     task = GraspTask(TaskConfig.from_dict({"cloud": {"cameras": cameras}}), num_envs=2)
     assert task.clouds().shape == (2, 1024, 3)
+
+
+def test_cameras_move_with_the_episode_and_nothing_else_does():
+    still, moved = draws(0.0), draws(0.2)
+    offsets = np.array([m.camera_positions - s.camera_positions for s, m in zip(still, moved, strict=True)])
+    assert np.abs(offsets).max() <= 0.2
+    assert offsets.std(axis=0).min() > 0.05
+    for one, other in zip(still, moved, strict=True):
+        np.testing.assert_array_equal(one.camera_rotation, other.camera_rotation)
+        np.testing.assert_array_equal(one.start.object_position, other.start.object_position)
+
+
+def draws(spread: float) -> list[Episode]:
+    config = TaskConfig.from_dict({"cloud": {"camera_spread": spread}})
+    return [draw(seed, find_object("box"), config) for seed in range(12)]
+
+
+def test_moved_cameras_see_other_points_of_the_same_surface():
+    seen = []
+    for spread in (0.0, 0.3):
+        config = TaskConfig.from_dict({"cloud": EXACT | {"camera_spread": spread}})
+        task = GraspTask(config, num_envs=2, objects=["sphere"])
+        task.reset([3, 4])
+        distance = np.linalg.norm(task.clouds() - task.object_pose[0][:, None], axis=2)
+        near = distance < 0.05
+        np.testing.assert_allclose(distance[near], 0.035, atol=1e-5)
+        seen.append(task.clouds())
+    assert not np.array_equal(*seen)
 
 
 @pytest.mark.parametrize("count", [1, 7, 50])

@@ -4,29 +4,24 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from rfs_policy.layout import DELTA_POSE
 from rfs_sim_bridge.grasp_task import GraspTask
 from rfs_sim_bridge.objects import find_objects
 from rfs_sim_bridge.task_config import TaskConfig
 from rfs_teleop.statistics import wilson_interval
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from rfs_learning.dataset import DemoDataset, EpisodeData
+from rfs_learning.collection import Attempt, Collector, Quota, StrayDriver, record
+from rfs_learning.dataset import DemoDataset
 from rfs_learning.expert import Expert, ExpertConfig
 from rfs_learning.perturbation import Perturbation, PerturbationConfig
-
-_TRIES = 4  # attempts per wanted demonstration before giving up on an object
-_FLUSH = 32  # episodes written at a time
 
 
 @dataclass(frozen=True)
@@ -57,149 +52,41 @@ class DemoConfig:
         return [o.name for o in find_objects(self.objects)]
 
 
-class Quota:
-    """Hands out (object, seed) pairs until every object has its share of successes."""
-
-    def __init__(self, config: DemoConfig, attempts: Sequence[tuple[str, int, bool]] = ()):
-        names = config.names
-        share, rest = divmod(config.count, len(names))
-        self.wanted = {name: share + (i < rest) for i, name in enumerate(names)}
-        self.tried = dict.fromkeys(names, 0)
-        self.succeeded = dict.fromkeys(names, 0)
-        self._running = dict.fromkeys(names, 0)
-        self._next = dict.fromkeys(names, config.seed)
-        for name, seed, success in attempts:
-            if name in self.tried:
-                self.tried[name] += 1
-                self.succeeded[name] += success
-                self._next[name] = max(self._next[name], seed + 1)
-
-    def next(self) -> tuple[str, int] | None:
-        """The pair to run now; None while the episodes under way may suffice."""
-        missing = {n: self.wanted[n] - self.succeeded[n] - self._running[n] for n in self.wanted}
-        open_ = [n for n in missing if missing[n] > 0 and self.tried[n] < _TRIES * self.wanted[n] + 8]
-        if not open_:
-            return None
-        name = max(open_, key=missing.__getitem__)
-        seed = self._next[name]
-        self._next[name] += 1
-        self._running[name] += 1
-        return name, seed
-
-    def report(self, name: str, success: bool) -> None:
-        """An episode of this object ended."""
-        self._running[name] -= 1
-        self.tried[name] += 1
-        self.succeeded[name] += success
-
-
-class Collector:
-    """Runs the expert in many environments; each takes the next episode as soon as its last one ends."""
-
-    def __init__(self, config: DemoConfig, task_config: TaskConfig | None = None):
-        self.config = config
-        base = task_config or TaskConfig.default()
-        self.task_config = replace(base, control_rate=config.rate)
-        self.layout = replace(DELTA_POSE, rate_hz=config.rate, cloud_points=base.cloud.points)
-        self.task = GraspTask(self.task_config, min(config.envs, config.count), config.names, config.threads)
-        self.expert = Expert(self.task, config.seed, config.expert)
-        self.perturbation = Perturbation(self.task.num_envs, self.task_config.period, config.perturbation)
-        self._rows: list[list[tuple[NDArray, ...]]] = [[] for _ in range(self.task.num_envs)]
-        self._jobs: list[tuple[str, int] | None] = [None] * self.task.num_envs
-        self._tail = np.zeros(self.task.num_envs, int)
-
-    def episodes(self, quota: Quota) -> Iterator[EpisodeData]:
-        """Every attempted episode, as it ends."""
-        self._assign(range(self.task.num_envs), quota)
-        while any(self._jobs):
-            self._step()
-            ended = [e for e in range(self.task.num_envs) if self._jobs[e] and self._ended(e)]
-            for env in ended:
-                episode = self._take(env)
-                quota.report(episode.object, episode.success)
-                yield episode
-            self._assign(ended, quota)
-
-    def _assign(self, envs: Sequence[int], quota: Quota) -> None:
-        jobs = {env: job for env in envs if (job := quota.next())}
-        for env in envs:
-            self._jobs[env] = jobs.get(env)
-        if not jobs:
-            return
-        ids, seeds = np.array(list(jobs)), [seed for _, seed in jobs.values()]
-        self.task.reset(seeds, [name for name, _ in jobs.values()], ids)
-        self.expert.reset(ids, seeds)
-        self.perturbation.reset(ids, seeds)
-        self._tail[ids] = self.config.tail
-
-    def _step(self) -> None:
-        cloud, state = self.task.clouds(), self.task.state()
-        label = self.expert.act()
-        action = self.perturbation.apply(label, self.expert.closure()) if self.config.perturb else label
-        executed = self.task.step(action).executed
-        for env, job in enumerate(self._jobs):
-            if job:
-                row = (cloud[env], state[env], label[env], executed[env])
-                self._rows[env].append(tuple(part.astype(np.float32) for part in row))
-        self._tail -= self.task.success
-
-    def _ended(self, env: int) -> bool:
-        """After success a few more steps are kept: the student should learn to hold still."""
-        success = self.task.success[env]
-        return self._tail[env] < 0 if success else self.task.steps[env] >= self.task_config.max_steps
-
-    def _take(self, env: int) -> EpisodeData:
-        rows, self._rows[env] = self._rows[env], []
-        name, seed = self._jobs[env] or ("", 0)
-        arrays = [np.stack(column) for column in zip(*rows, strict=True)]
-        return EpisodeData(*arrays, object=name, seed=seed, success=bool(self.task.success[env]))
-
-
 def collect(
     config: DemoConfig, output: str | Path, resume: bool = False, console: Console | None = None
 ) -> DemoDataset:
     """Collect demonstrations into a dataset at output, with progress; settings go beside it as JSON."""
-    collector = Collector(config)
-    dataset = _open_output(config, collector, Path(output), resume)
-    quota = Quota(config, dataset.attempts)
-    kept: list[EpisodeData] = []
-    tried: list[tuple[str, int, bool]] = []
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
-    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console) as progress:
-        bar = progress.add_task("demonstrations", total=config.count, completed=len(dataset))
-        try:
-            for episode in collector.episodes(quota):
-                tried.append((episode.object, episode.seed, episode.success))
-                if episode.success:
-                    kept.append(episode)
-                    progress.advance(bar)
-                if len(kept) >= _FLUSH:
-                    batch = kept, tried
-                    kept, tried = [], []
-                    dataset.append(*batch)
-        finally:  # an interrupted run keeps what it has
-            dataset.append(kept, tried)
+    task_config = replace(TaskConfig.default(), control_rate=config.rate)
+    task = GraspTask(task_config, min(config.envs, config.count), config.names, config.threads)
+    dataset = _open_output(config, task_config, Path(output), resume)
+    expert = Expert(task, config.seed, config.expert)
+    perturbation = Perturbation(task.num_envs, task_config.period, config.perturbation)
+    driver = StrayDriver(expert, perturbation) if config.perturb else None
+    collector = Collector(task, expert, driver, config.tail)
+    quota = Quota(config.names, config.count, config.seed, dataset.attempts)
+    record(collector, quota, dataset, "demonstrations", console)
     return dataset
 
 
-def _open_output(config: DemoConfig, collector: Collector, output: Path, resume: bool) -> DemoDataset:
+def _open_output(config: DemoConfig, task: TaskConfig, output: Path, resume: bool) -> DemoDataset:
+    layout = replace(DELTA_POSE, rate_hz=config.rate, cloud_points=task.cloud.points)
     settings = {
         "demos": asdict(config),
-        "task": collector.task_config.to_dict(),
+        "task": task.to_dict(),
         "versions": {name: version(name) for name in ("mujoco", "numpy", "zarr")},
     }
     settings = json.loads(json.dumps(settings))
     if output.exists() and resume:
         dataset = DemoDataset.open(output, "a")
-        dataset.layout.require_same(collector.layout, f"the dataset at {output}")
+        dataset.layout.require_same(layout, f"the dataset at {output}")
         return dataset
     output.parent.mkdir(parents=True, exist_ok=True)
-    dataset = DemoDataset.create(output, collector.layout, settings)
+    dataset = DemoDataset.create(output, layout, settings)
     output.with_suffix(".json").write_text(json.dumps(settings, indent=2) + "\n")
     return dataset
 
 
-def success_rows(attempts: Sequence[tuple[str, int, bool]]) -> list[dict[str, Any]]:
+def success_rows(attempts: Sequence[Attempt]) -> list[dict[str, Any]]:
     """Per object: attempts, successes and Wilson's interval of the expert's success rate."""
     rows = []
     for name in dict.fromkeys(name for name, _, _ in attempts):

@@ -4,8 +4,9 @@ import json
 
 import numpy as np
 import pytest
+from rfs_learning.collection import Collector, Quota
 from rfs_learning.dataset import DemoDataset
-from rfs_learning.demos import Collector, DemoConfig, Quota, collect, main, success_rows
+from rfs_learning.demos import DemoConfig, collect, main, success_rows
 from rfs_learning.perturbation import Perturbation, PerturbationConfig
 
 from rfs_learning import demos
@@ -96,7 +97,7 @@ def test_perturbation_changes_what_is_executed_not_the_label():
 
 
 def test_quota_stops_when_enough_succeeded_and_gives_up_in_the_end():
-    quota = Quota(DemoConfig(count=2, objects=("box",)))
+    quota = Quota(["box"], 2)
     first, second = quota.next(), quota.next()
     assert first == ("box", 0)
     assert second == ("box", 1)

@@ -65,7 +65,7 @@ class Rollout:
             touched |= task.engine.state.contacts.any(axis=1)
             seconds = np.where(done, seconds, task.time)
             done |= result.done
-        reasons = [self._reason(env, lift[env], bool(touched[env])) for env in range(task.num_envs)]
+        reasons = [failure_reason(task, env, lift[env], bool(touched[env])) for env in range(task.num_envs)]
         columns = zip(objects, seeds, task.success, seconds, lift, reasons, strict=True)
         return [Trial(o, int(s), bool(w), float(t), float(h), r) for o, s, w, t, h, r in columns]
 
@@ -79,20 +79,20 @@ class Rollout:
             actions[env] = output.action[0, 0]
         return actions
 
-    def _reason(self, env: int, highest: float, touched: bool) -> str:
-        """Why the episode in env failed, coarsely; empty after a success."""
-        task = self.task
-        if task.success[env]:
-            return ""
-        if not touched:
-            return "object not touched"
-        if highest < _PICKED_UP:
-            return "not picked up"
-        if task.lift[env] < 0.5 * highest:
-            return "dropped"
-        if task.lift[env] < task.config.success.lift:
-            return "not lifted high enough"
-        return "not held still" if task.feasible()[env] else "infeasible pose"
+
+def failure_reason(task: GraspTask, env: int, highest: float, touched: bool) -> str:
+    """Why the episode that ended in env failed, coarsely; empty after a success. highest: lift, m."""
+    if task.success[env]:
+        return ""
+    if not touched:
+        return "object not touched"
+    if highest < _PICKED_UP:
+        return "not picked up"
+    if task.lift[env] < 0.5 * highest:
+        return "dropped"
+    if task.lift[env] < task.config.success.lift:
+        return "not lifted high enough"
+    return "not held still" if task.feasible()[env] else "infeasible pose"
 
 
 def evaluate(

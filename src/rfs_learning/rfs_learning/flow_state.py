@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 import torch
 from rfs_policy.checkpoint import write_atomically
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save
 from torch import Tensor
 
@@ -70,6 +70,22 @@ class TrainingState(Generic[Network]):
             entries.setdefault(int(index), {})[key] = tensor
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": entries, "param_groups": groups})
+
+
+def steps_done(folder: Path) -> int:
+    """Optimizer steps of the run saved in a folder; 0 where there is none.
+
+    Raises:
+        ValueError: its state is truncated.
+    """
+    file = folder / STATE_FILE
+    if not file.is_file():
+        return 0
+    try:
+        with safe_open(file, framework="pt") as stream:
+            return int(stream.metadata()["step"])
+    except SafetensorError as error:
+        raise ValueError(f"'{file}' is truncated ({error}): remove its folder and train again") from error
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -164,8 +164,9 @@ def learning_rate(step: int, config: FlowConfig) -> float:
 
 def train(
     paths: Sequence[str], output: Path, config: FlowConfig, layout: Layout, resume: bool, start: str | None
-) -> None:
-    """Load the data, train or resume, write everything below `output`."""
+) -> int:
+    """Load the data, train or resume, write everything below `output`. Returns the steps done, fewer than
+    `config.steps` after an interrupt."""
     torch.set_num_threads(config.threads)
     data = ChunkData.load(paths, layout)
     training = FlowTraining(data, layout, config, output)
@@ -189,6 +190,7 @@ def train(
             f"{len(data)} steps of {int(data.episodes[-1]) + 1} episodes, writing to {output}"
         )
         training.run(progress)
+    return training.state.step
 
 
 def forget_metrics(file: Path, after: int) -> None:

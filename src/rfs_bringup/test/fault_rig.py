@@ -195,9 +195,10 @@ class FaultRig:
         """End everything."""
         for process in self.processes.values():
             process.send_signal(signal.SIGCONT)
-            process.kill()
-        for process in self.processes.values():
-            process.wait()
+        # First: Fast DDS may crash at the end of a participant to which a killed process was just writing.
         self._executor.shutdown()
         self.node.destroy_node()
         self.context.try_shutdown()
+        for process in self.processes.values():
+            process.kill()
+            process.wait()

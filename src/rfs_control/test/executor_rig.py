@@ -125,10 +125,10 @@ class Rig:
         return self.received["executed"][count - 1]
 
     def close(self) -> None:
-        for process in self.processes:
-            if process.poll() is None:
-                process.kill()
-            process.wait()
+        # First: Fast DDS may crash at the end of a participant to which a killed process was just writing.
         self.executor.shutdown()
         self.node.destroy_node()
         self.context.try_shutdown()
+        for process in self.processes:
+            process.kill()
+            process.wait()

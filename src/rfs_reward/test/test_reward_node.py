@@ -176,12 +176,13 @@ class Rig:
         return self.status["answer"]
 
     def close(self) -> None:
-        for process in self.processes:
-            process.kill()
-            process.communicate()
+        # First: Fast DDS may crash at the end of a participant to which a killed process was just writing.
         self.executor.shutdown()
         self.node.destroy_node()
         rclpy.shutdown(context=self.context)
+        for process in self.processes:
+            process.kill()
+            process.communicate()
 
 
 @pytest.fixture(scope="module")

@@ -104,13 +104,13 @@ class Rig:
         return self.executed[-1].state if self.executed else -1
 
     def close(self) -> None:
-        for process in self.processes:
-            if process.poll() is None:
-                process.kill()
-            process.wait()
+        # First: Fast DDS may crash at the end of a participant to which a killed process was just writing.
         self.executor.shutdown()
         self.node.destroy_node()
         self.context.try_shutdown()
+        for process in self.processes:
+            process.kill()
+            process.wait()
 
 
 def joint_states() -> JointState:

@@ -34,7 +34,9 @@ class MujocoEngine:
         self._threads = [mujoco.MjData(base) for _ in range(threads)]
         self._rollout = rollout.Rollout(nthread=threads)
         self._poses = [mujoco.MjData(base) for _ in range(num_envs)]
-        self._rays = [RayScene("cylinder", timestep)] * num_envs
+        self._objects: list[str | None] = [None] * num_envs  # whose model an environment has
+        self._start = mujoco.MjData(base)
+        self._rays: list[RayScene | None] = [None] * num_envs  # made where a ray is cast
         self._posed = np.zeros(num_envs, bool)
         self.physics = np.zeros((num_envs, mujoco.mj_stateSize(base, _PHYSICS)))
         self._sensors = np.zeros((num_envs, base.nsensordata))
@@ -53,11 +55,9 @@ class MujocoEngine:
 
     def reset(self, env_ids: NDArray[np.intp], starts: list[Start]) -> None:
         for env, start in zip(env_ids, starts, strict=True):
-            model = copy.copy(_matching_scene(start.object.name, self.timestep))
-            scene.scale_object(model, start.mass_scale, start.friction_scale)
-            self.models[env] = model
-            self._rays[env] = RayScene(start.object.name, self.timestep)
-            data = mujoco.MjData(model)
+            self._fit_model(env, start)
+            model, data = self.models[env], self._start
+            mujoco.mj_resetData(model, data)
             data.qpos[:_JOINTS] = start.joint_positions
             data.ctrl[:] = start.joint_positions
             data.qpos[_JOINTS : _JOINTS + 3] = start.object_position
@@ -67,6 +67,15 @@ class MujocoEngine:
             self._sensors[env] = data.sensordata
             self.state.unstable[env] = False
         self._read()
+
+    def _fit_model(self, env: int, start: Start) -> None:
+        """Give an environment's model this episode's object; it is kept where that did not change, because
+        copies of models and new data cost more than all else in a reset."""
+        base = _matching_scene(start.object.name, self.timestep)
+        if self._objects[env] != start.object.name:
+            self.models[env], self._rays[env] = copy.copy(base), None
+            self._objects[env] = start.object.name
+        scene.scale_object(self.models[env], base, start.mass_scale, start.friction_scale, self._start)
 
     def step(self, targets: Array, torques: Array) -> None:
         substeps = targets.shape[1]
@@ -101,7 +110,7 @@ class MujocoEngine:
     def raycast(self, envs: range, origins: Array, directions: Array) -> Array:
         distances = np.empty(directions.shape[:-1])
         for row, env in enumerate(envs):
-            rays = self._rays[env]
+            rays = self._ray_scene(env)
             if not self._posed[env]:
                 data = self._poses[env]
                 data.qpos[:] = self.physics[env, 1 : 1 + self._nq]
@@ -110,6 +119,12 @@ class MujocoEngine:
                 self._posed[env] = True
             rays.cast(origins, directions[row], distances[row])
         return distances
+
+    def _ray_scene(self, env: int) -> RayScene:
+        rays = self._rays[env]
+        if rays is None:
+            rays = self._rays[env] = RayScene(self._objects[env] or "cylinder", self.timestep)
+        return rays
 
     def _read(self) -> None:
         """Unpack the physics state vector (time, qpos, qvel) and the sensors."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 
 import numpy as np
@@ -69,12 +69,12 @@ class ObjectSpec:
         """Farthest extent (m) from the object's origin along a unit direction (3,) of the object frame."""
         return max(float(np.dot(p.position, direction)) + p.reach(direction) for p in self.primitives)
 
-    @property
+    @cached_property
     def rest_height(self) -> float:
         """Height (m) of the object's origin when it stands on the table in its rest orientation."""
         return self.extent(Rotation.from_quat(self.rest_quaternion).inv().apply([0.0, 0.0, -1.0]))
 
-    @property
+    @cached_property
     def top_height(self) -> float:
         """Height (m) of its highest point over the table in its rest orientation."""
         up = Rotation.from_quat(self.rest_quaternion).inv().apply([0.0, 0.0, 1.0])

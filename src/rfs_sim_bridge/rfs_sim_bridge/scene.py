@@ -207,11 +207,14 @@ def _add_sensors(scene: mujoco.MjSpec) -> None:
         )
 
 
-def scale_object(model: mujoco.MjModel, mass: float, friction: float) -> None:
-    """Multiply the object's mass (and inertia) and its friction in place; factors."""
+def scale_object(
+    model: mujoco.MjModel, base: mujoco.MjModel, mass: float, friction: float, scratch: mujoco.MjData
+) -> None:
+    """Give the object in a copy of `base` its mass (and inertia) and friction there times factors, in place;
+    whatever they were before. `scratch`: data of that structure, overwritten."""
     body = model.body(OBJECT_BODY).id
-    model.body_mass[body] *= mass
-    model.body_inertia[body] *= mass
+    model.body_mass[body] = base.body_mass[body] * mass
+    model.body_inertia[body] = base.body_inertia[body] * mass
     geoms = np.flatnonzero(model.geom_bodyid == body)
-    model.geom_friction[geoms, 0] *= friction
-    mujoco.mj_setConst(model, mujoco.MjData(model))
+    model.geom_friction[geoms, 0] = base.geom_friction[geoms, 0] * friction
+    mujoco.mj_setConst(model, scratch)

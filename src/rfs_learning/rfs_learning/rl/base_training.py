@@ -9,11 +9,10 @@ from rfs_policy.flow import flow_matching_loss
 from torch import Tensor
 
 from rfs_learning.rl.demonstrations import Demonstrations
-from rfs_learning.rl.features import columns
-from rfs_learning.rl.flow_base import BaseNetwork, FlowBase, Kind, base_layout
+from rfs_learning.rl.flow_base import FlowBase, Kind, empty_base
 from rfs_learning.rl.rl_config import BaseConfig
 
-_WARMUP = 200  # optimizer steps
+_WARMUP = 0.05  # share of the steps
 _WEIGHT_DECAY = 1e-4
 # Smallest deviations, m and rad: less is noise, not information.
 _STATE_FLOOR, _TRANSLATION_FLOOR, _ACTION_FLOOR = 0.02, 0.002, 0.01
@@ -26,13 +25,11 @@ def train_base(
     kind: Kind, demonstrations: Demonstrations, config: BaseConfig, progress: Progress | None = None
 ) -> FlowBase:
     """A base of that kind that imitates the demonstrations, frozen. Equal arguments give equal weights."""
-    layout = base_layout(kind, config.horizon, demonstrations.rate)
-    sizes = BaseNetwork(config.width, config.depth, config.time_features)
     with _one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        base = FlowBase(layout, sizes, config.push_steps)
-        states = demonstrations.observations[:, columns(layout.state_names)]
-        chunks = demonstrations.chunks(config.horizon)[..., -layout.action_dim :]
+        base = empty_base(kind, config, demonstrations.rate)
+        states = demonstrations.observations[:, base.index]
+        chunks = demonstrations.chunks(config.horizon)[..., -base.action_dim :]
         fit_normalization(base, states, chunks[:, 0])
         _optimize(base, base.normalize_state(states), base.normalize_action(chunks), config, progress)
     return base.requires_grad_(False).eval()
@@ -75,7 +72,7 @@ def _optimize(
 
 def _rate(step: int, steps: int) -> float:
     """Factor of the learning rate: linear warm-up, then half a cosine down to zero."""
-    return min(1.0, (step + 1) / _WARMUP) * 0.5 * (1 + math.cos(math.pi * step / steps))
+    return min(1.0, (step + 1) / (_WARMUP * steps)) * 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from rfs_learning.rl.action_space import ARM_DIM
 from rfs_learning.rl.features import HAND_ARM_BASE_NAMES, HAND_BASE_NAMES, columns
+from rfs_learning.rl.rl_config import BaseConfig
 
 Kind = Literal["hand", "hand_arm"]
 CHUNK_CLIP = 4.0
@@ -160,3 +161,9 @@ class FlowBase(nn.Module):
             ) from error
         base.id = checkpoint.id
         return base.requires_grad_(False).eval()
+
+
+def empty_base(kind: Kind, config: BaseConfig, rate: float) -> FlowBase:
+    """An untrained base of the configured sizes, at `rate` Hz."""
+    sizes = BaseNetwork(config.width, config.depth, config.time_features)
+    return FlowBase(base_layout(kind, config.horizon, rate), sizes, config.push_steps)

@@ -137,7 +137,8 @@ class GraspTask:
         success = self.config.success
         good = (self.lift >= success.lift) & ~self.engine.state.unstable
         good &= np.linalg.norm(self.object_velocity[:, :3], axis=1) < success.max_object_speed
-        good[good] = self.feasible(good)
+        if good.any():
+            good[good] = self.feasible(good)
         self._held = np.where(good, self._held + 1, 0)
         self.success = self.success | (self._held >= self.config.hold_steps)
 

@@ -107,14 +107,12 @@ def segment_distance(a0: Array, a1: Array, b0: Array, b1: Array) -> Array:
 def interpenetration(q_hand: Array) -> Array:
     """Deepest overlap (n,) in m between links of different fingers, q_hand (n, 16) rad; 0 when none touch."""
     starts, ends, radii = finger_capsules(q_hand)
-    deepest = np.zeros(len(starts))
-    for a, b in combinations(range(4), 2):
-        distance = segment_distance(
-            starts[:, a, :, None], ends[:, a, :, None], starts[:, b, None], ends[:, b, None]
-        )
-        overlap = radii[a][:, None] + radii[b] - distance
-        deepest = np.maximum(deepest, overlap.max(axis=(1, 2)))
-    return deepest
+    a, b = np.array(list(combinations(range(4), 2))).T  # all pairs of fingers at once
+    distance = segment_distance(
+        starts[:, a, :, None], ends[:, a, :, None], starts[:, b, None], ends[:, b, None]
+    )
+    overlap = radii[a][:, :, None] + radii[b][:, None] - distance
+    return np.maximum(overlap.max(axis=(1, 2, 3)), 0.0)
 
 
 def _dot(a: Array, b: Array) -> Array:

@@ -20,7 +20,7 @@ class MotionQuality:
 
     Attributes:
         highest: m, lift of the object.
-        touched: the hand touched the object.
+        touched: the hand touched the object at the end of a control step.
         lifted: the object was up, slow, for as long as success asks for, in whatever pose of arm and hand.
         depth: m, deepest overlap of different fingers while the object was off the table.
     """

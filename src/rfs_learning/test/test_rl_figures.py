@@ -1,0 +1,154 @@
+"""Figures of reinforcement learning: they show the episodes and hands that they claim to, at modest size."""
+
+from dataclasses import replace
+from io import BytesIO
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from rfs_description.robot import HAND_HOME
+from rfs_learning.rl import features
+from rfs_learning.rl.action_space import ActionSpace
+from rfs_learning.rl.demonstrations import Demonstrations
+from rfs_learning.rl.episode_choices import Unsteered
+from rfs_learning.rl.evaluation import evaluate
+from rfs_learning.rl.noise_figure import draw_hand, noise_figure, predicted_fingers, spread_postures
+from rfs_learning.rl.rl_config import RlTask
+from rfs_learning.rl.rollout_figure import Film, film, rollout_figure
+from rfs_sim_bridge.observations import PRIVILEGED_NAMES
+from rfs_sim_bridge.task_config import TaskConfig
+from torch import Tensor
+
+P = len(PRIVILEGED_NAMES)
+TASK = RlTask(
+    "test",
+    ("box", "sphere"),
+    TaskConfig.from_dict({"control_rate": 20.0, "timestep": 0.005, "episode_seconds": 0.4}),
+)
+RED, BLUE = np.array([255, 0, 0]), np.array([0, 0, 255])
+
+
+class Curling(ActionSpace):
+    """The fingers close at a random rate, or not at all without noise."""
+
+    dim, execute, noise_shape = 1, 1, (1, 1)
+
+    def decide(self, observation: Tensor, u: Tensor, noise: Tensor | None) -> Tensor:
+        curl = torch.zeros(len(u), 1) if noise is None else 0.1 * noise[:, 0].abs()
+        fingers = observation[:, features.COMMAND_FINGERS] + curl
+        return torch.cat([torch.zeros(len(u), 6), fingers], dim=1)[:, None]
+
+
+class Echo:
+    """A base that moves the measured fingers by its noise."""
+
+    horizon, action_dim = 2, 22
+
+    def push(self, observation: Tensor, a0: Tensor) -> Tensor:
+        chunk = 0.1 * a0
+        chunk[..., 6:] += observation[:, None, features.MEASURED_FINGERS]
+        return chunk
+
+
+def pixels(png: bytes) -> np.ndarray:
+    return np.asarray(Image.open(BytesIO(png)).convert("RGB"))
+
+
+# ---- rollouts ----
+@pytest.fixture(scope="module")
+def shown() -> Film:
+    return film(Unsteered(Curling()), TASK, seed=6, name="sphere", noise="sampled")
+
+
+def test_film_is_the_evaluated_episode(shown):
+    evaluated = evaluate(Unsteered(Curling()), TASK, [5, 6], noise="sampled")
+    assert shown.results.objects[0] == evaluated.objects[1] == "sphere"
+    assert shown.results.finger_roughness[0] == evaluated.finger_roughness[1] > 0
+
+
+def test_film_keeps_every_step(shown):
+    assert shown.seconds == pytest.approx(0.4)
+    assert len(shown.snapshots) == TASK.task.max_steps + 1
+    assert shown.at(0.0) is shown.snapshots[0]
+    assert shown.at(0.15) is shown.snapshots[3]
+    assert shown.at(99.0) is shown.snapshots[-1]
+    moved = shown.snapshots[-1].joint_positions[7:] - shown.snapshots[0].joint_positions[7:]
+    assert moved.mean() > 0.05
+
+
+def test_outcome_is_told(shown):
+    assert shown.outcome() == "object not touched\nfingers 0 mm deep"
+    won = replace(shown.results, success=np.array([True]), depth=np.array([0.0042]))
+    assert replace(shown, results=won).outcome() == "success in 0.4 s\nfingers 4 mm deep"
+
+
+def test_one_row_for_each_policy(shown):
+    one, two = (rollout_figure({f"method {i}": shown for i in range(n)}, columns=3) for n in (1, 2))
+    assert len(two) < 400_000
+    assert pixels(two).shape[1] == pixels(one).shape[1]
+    assert pixels(two).shape[0] > 1.6 * pixels(one).shape[0]
+
+
+def test_frames_tell_success_and_crossed_fingers(shown):
+    def count(each: Film, color: tuple[int, int, int]) -> int:
+        seen = pixels(rollout_figure({"method": each}, columns=2)).astype(int)
+        return int((np.abs(seen - color).sum(axis=2) < 30).sum())
+
+    green, red = (31, 158, 110), (200, 68, 58)
+    won = replace(shown, results=replace(shown.results, success=np.array([True])))
+    crossed = shown.snapshots[-1].joint_positions.copy()
+    crossed[[8, 12]] = 0.6, -0.6
+    deep = replace(
+        shown, snapshots=(*shown.snapshots[:-1], replace(shown.snapshots[-1], joint_positions=crossed))
+    )
+    assert count(won, green) > count(shown, green) + 200
+    assert count(deep, red) > count(shown, red) + 200
+
+
+def test_nothing_to_show_is_refused(shown):
+    for films, columns in (({}, 3), ({"method": shown}, 1)):
+        with pytest.raises(ValueError, match="at least one film and two times"):
+            rollout_figure(films, columns)
+
+
+# ---- noise ----
+def test_every_posture_gets_the_same_noise():
+    observations = torch.zeros(2, P)
+    observations[1, features.MEASURED_FINGERS] = 0.5
+    fingers = predicted_fingers(Echo(), observations, noises=3, seed=0)
+    assert fingers.shape == (2, 3, 2, 16)
+    np.testing.assert_allclose(fingers[1] - fingers[0], 0.5, atol=1e-6)
+    assert np.abs(fingers[0, 0] - fingers[0, 1]).max() > 0.05
+    np.testing.assert_array_equal(fingers, predicted_fingers(Echo(), observations, noises=3, seed=0))
+
+
+def test_hand_is_drawn_alone_whole_and_in_its_color():
+    for curl in (0.0, 0.6):
+        fingers = HAND_HOME + curl * np.tile([0.0, 1.0, 1.0, 1.0], 4)
+        picture = draw_hand(fingers, RED)
+        hand = (picture < 250).any(axis=2)
+        assert 0.08 < hand.mean() < 0.6
+        assert not picture[hand][:, 1:].any()  # nothing but red: no object, no table
+        edges = np.concatenate([hand[0], hand[-1], hand[:, 0]])
+        assert edges.mean() < 0.05
+    assert not np.array_equal(picture, draw_hand(HAND_HOME, RED))
+
+
+def test_given_hand_is_blue_and_predicted_ones_red():
+    picture = pixels(noise_figure(Echo(), torch.zeros(1, P), noises=2)).astype(int)
+    left, right = np.split(picture, [picture.shape[1] // 5], axis=1)
+    for part, more, less in ((left, 2, 0), (right, 0, 2)):
+        colored = np.abs(part[..., 0] - part[..., 2]) > 40
+        assert (part[colored][:, more] > part[colored][:, less]).mean() > 0.99
+
+
+def test_postures_come_from_one_demonstration():
+    observations = torch.arange(10.0)[:, None].expand(10, P)
+    demonstrations = Demonstrations(
+        observations, torch.zeros(10, 22), torch.tensor([4, 10]), ("box", "can"), 20.0
+    )
+    assert spread_postures(demonstrations, 3, episode=1)[:, 0].tolist() == [4, 5, 7]
+    assert spread_postures(demonstrations, 1)[:, 0].tolist() == [0]
+    with pytest.raises(ValueError, match="no demonstration 2: there are 2"):
+        spread_postures(demonstrations, episode=2)

@@ -30,6 +30,7 @@ COMMANDS = (
     Command("reward", "rewards of bags anew: ./rfs reward relabel|strip|plot", "rfs_learning.reward_command"),
     Command("demos", "record demonstrations of the scripted expert", "rfs_learning.demos"),
     Command("train flow", "train the flow policy on demonstrations", "rfs_learning.flow_training"),
+    Command("train rl", "train a modulation policy with PPO in simulation", "rfs_learning.rl.train_command"),
     Command("train sam2", "train a small SAM2 on simulated pictures", "rfs_learning.sam2_training"),
     Command("evaluate", "success of a policy over seeds and objects", "rfs_learning.evaluation"),
     Command("weights", "fetch SAM2.1: ./rfs weights sam2.1-tiny|small|...", "rfs_reward.weights_command"),

@@ -1,1 +1,1 @@
-"""Reinforcement learning over a frozen flow policy in simulation (paper, sections 5.1 and 6.1, appendix A.2)."""
+"""Reinforcement learning over a frozen flow policy in simulation (paper, sections 5.1 and 6.1)."""

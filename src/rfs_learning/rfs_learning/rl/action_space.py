@@ -19,7 +19,8 @@ class ActionSpace(nn.Module, ABC):
         dim: numbers that PPO chooses.
         execute: steps of the chunk that the robot executes open loop before the next choice, 1 or 2.
         noise_shape: (H, D) of the flow noise that it draws by itself (residual RL); None where it draws none.
-        initial_std: (dim,) PPO's standard deviations at the start. The mean starts at zero.
+        initial_std: (dim,) deviations of u with which PPO explores at first, and the units that it works
+            in. The mean starts at zero.
         residual: the part of u that is a residual and costs a little in the reward; may be empty.
     """
 

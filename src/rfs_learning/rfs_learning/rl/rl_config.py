@@ -85,7 +85,6 @@ class PpoConfig:
     environments: int
     control_steps: int
     learning_rate: float
-    desired_kl: float
     epochs: int
     mini_batches: int
     gamma: float

@@ -1,0 +1,68 @@
+"""`./rfs train rl --method rfs_hand --task power`: train one modulation policy with PPO."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from rich.progress import Progress
+
+from rfs_learning.rl.ingredients import Ingredients
+from rfs_learning.rl.methods import METHODS, find_method
+from rfs_learning.rl.rl_config import RlConfig
+from rfs_learning.rl.training import DivergedError, RlTraining
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Arguments of `./rfs train rl`."""
+    parser = argparse.ArgumentParser(prog="rfs train rl", description=__doc__)
+    parser.add_argument("--method", default="rfs_hand_arm", help=f"one of {', '.join(METHODS)}")
+    parser.add_argument("--task", default="power", help="a task of config/rl.yaml")
+    parser.add_argument("--output", type=Path, default=Path("runs/rl"), help="folder of the run")
+    parser.add_argument(
+        "--bases", type=Path, help="folder of demonstrations and bases; default: OUTPUT/bases"
+    )
+    parser.add_argument("--config", help="YAML with settings that differ from the packaged config/rl.yaml")
+    parser.add_argument("--control-steps", type=int, help="budget, over all environments")
+    parser.add_argument("--environments", type=int)
+    parser.add_argument("--threads", type=int, help="threads of physics and networks")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --output")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit code: 1 for a wrong request, 3 for a run that diverged."""
+    args = build_parser().parse_args(argv)
+    try:
+        find_method(args.method)
+        config = _config(args)
+        torch.set_num_threads(config.ppo.threads)
+        print("demonstrations and bases ...", flush=True)
+        ingredients = Ingredients.prepare(config.task(args.task), config, args.bases or args.output / "bases")
+        training = RlTraining(
+            args.method, args.task, config, args.output, args.seed, ingredients, args.resume
+        )
+        with Progress() as progress:
+            training.run(progress=progress)
+    except DivergedError as error:
+        print(f"rfs train rl: {error}", file=sys.stderr)
+        return 3
+    except (ValueError, OSError) as error:
+        print(f"rfs train rl: {error}", file=sys.stderr)
+        return 1
+    if training.interrupted:
+        print(f"stopped after {training.control_steps} control steps; saved: go on with --resume")
+    print(f"policy: {args.output}/policy.safetensors, metrics: {args.output}/metrics.jsonl")
+    return 0
+
+
+def _config(args: argparse.Namespace) -> RlConfig:
+    config = RlConfig.load(args.config)
+    given = {name: getattr(args, name) for name in ("control_steps", "environments", "threads")}
+    return config.with_ppo(**{name: value for name, value in given.items() if value is not None})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,209 @@
+"""PPO over a modulated base policy: `./rfs train rl --method rfs_hand --task power --output runs/rl`."""
+
+import json
+import math
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rfs_policy.checkpoint import write_atomically
+from rich.progress import Progress
+from tensordict import TensorDict
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from rfs_learning.interrupt import Interrupt
+from rfs_learning.rl.ingredients import Ingredients
+from rfs_learning.rl.methods import make_space
+from rfs_learning.rl.modulated_env import ModulatedGrasp
+from rfs_learning.rl.policy import FILE_NAME, SteeredPolicy
+from rfs_learning.rl.ppo import make_actor, make_ppo
+from rfs_learning.rl.rl_config import RlConfig, RlTask
+from rfs_learning.rl.training_state import restore_state, save_state
+
+METRICS_FILE, CONFIG_FILE = "metrics.jsonl", "config.json"
+_SAVE_EVERY = 10  # iterations
+
+
+class DivergedError(RuntimeError):
+    """A number of the training is no longer finite; the last checkpoint is from before that."""
+
+
+@dataclass(frozen=True)
+class Iteration:
+    """One line of metrics.jsonl.
+
+    success: share of the episodes that ended, with sampled choices; reward: mean of a choice, scaled; std:
+    mean deviation of the actor; seconds: spent so far in this sitting.
+    """
+
+    iteration: int
+    control_steps: int
+    episodes: int
+    success: float
+    reward: float
+    value_loss: float
+    learning_rate: float
+    std: float
+    seconds: float
+
+
+class RlTraining:
+    """One run, in one folder. An iteration is one whole episode in every environment and PPO's update on it.
+
+    Every iteration restarts environments and generators from (seed, iteration): a resumed run equals an
+    uninterrupted one bit for bit.
+    """
+
+    def __init__(
+        self,
+        method: str,
+        task: str,
+        config: RlConfig,
+        folder: Path,
+        seed: int,
+        ingredients: Ingredients,
+        resume: bool = False,
+    ) -> None:
+        self.method, self.task, self.config, self.folder, self.seed = method, task, config, folder, seed
+        chosen: RlTask = config.task(task)
+        self.space = make_space(method, config, chosen, ingredients)
+        torch.manual_seed(seed)
+        self.env = ModulatedGrasp(self.space, chosen, config.ppo, config.steering.residual_cost, seed)
+        self.ppo = make_ppo(self.env, config.ppo)
+        self.ppo.train_mode()
+        self.iteration = self.control_steps = 0
+        self.interrupted = False
+        self._begin_folder(resume)
+        self._started = time.monotonic()
+
+    def run(self, until: int | None = None, progress: Progress | None = None) -> None:
+        """Train until `until` control steps (the budget by default); an interrupt saves and ends early.
+
+        Raises:
+            DivergedError: a number is no longer finite.
+        """
+        last = self.config.ppo.control_steps if until is None else until
+        interrupted = Interrupt()
+        bar = progress.add_task(f"{self.method} {self.task}", total=last) if progress else None
+        with SummaryWriter(str(self.folder)) as board:
+            while self.control_steps < last and not interrupted.seen:
+                self._record(self.iterate(), board)
+                if progress and bar is not None:
+                    progress.update(bar, completed=self.control_steps)
+                if self.iteration % _SAVE_EVERY == 0:
+                    self.save()
+        self.save()
+        interrupted.restore()
+        self.interrupted = interrupted.seen
+
+    def iterate(self) -> Iteration:
+        """One episode in every environment, and PPO's update."""
+        self._seed_iteration()
+        self.env.begin(self.iteration)
+        reward = self._roll_out()
+        losses = self.ppo.update()
+        self._require_finite_update(losses)
+        self.iteration += 1
+        env = self.env
+        self.control_steps += env.num_envs * env.max_episode_length * self.space.execute
+        return Iteration(
+            iteration=self.iteration,
+            control_steps=self.control_steps,
+            episodes=env.ended,
+            success=env.succeeded / max(env.ended, 1),
+            reward=reward,
+            value_loss=losses["value"],
+            learning_rate=self.ppo.learning_rate,
+            std=float(self.ppo.actor.output_std.detach().mean()),
+            seconds=time.monotonic() - self._started,
+        )
+
+    def policy(self) -> SteeredPolicy:
+        """The modulation as it is now, on its own copy of the weights."""
+        actor = make_actor(self.ppo.actor.obs_dim, self.space, self.config.ppo.hidden)
+        actor.load_state_dict(self.ppo.actor.state_dict())
+        return SteeredPolicy(self.method, self.task, self.config, self.space, actor)
+
+    def save(self) -> None:
+        """Write the policy and what a resumed run needs, each by renaming."""
+        self.policy().save(self.folder / FILE_NAME)
+        save_state(self.folder, self.ppo, self.iteration, self.control_steps)
+
+    def _roll_out(self) -> float:
+        """Fill PPO's storage; returns the mean reward of a choice."""
+        observation, rewards = self.env.get_observations(), []
+        with torch.inference_mode():
+            for _ in range(self.env.max_episode_length):
+                choice = self.ppo.act(observation)
+                observation, reward, done, extras = self.env.step(choice)
+                self._require_finite_step(observation, reward, choice)
+                self.ppo.process_env_step(observation, reward, done, extras)
+                rewards.append(reward.mean())
+            self.ppo.compute_returns(observation)
+        return float(torch.stack(rewards).mean())
+
+    def _seed_iteration(self) -> None:
+        words = np.random.SeedSequence([self.seed, self.iteration, 2])
+        torch.manual_seed(int(words.generate_state(1)[0]))
+
+    def _require_finite_step(self, observation: TensorDict, reward: Tensor, choice: Tensor) -> None:
+        for what, value in {**dict(observation.items()), "reward": reward, "choice": choice}.items():
+            if not torch.isfinite(value).all():
+                raise self._diverged(f"the environment's or policy's {what}")
+
+    def _require_finite_update(self, losses: dict[str, float]) -> None:
+        for what, value in losses.items():
+            if not math.isfinite(value):
+                raise self._diverged(f"PPO's {what} loss")
+        for name, parameter in (*self.ppo.actor.named_parameters(), *self.ppo.critic.named_parameters()):
+            if not torch.isfinite(parameter).all():
+                raise self._diverged(f"the weight {name}")
+
+    def _diverged(self, what: str) -> DivergedError:
+        return DivergedError(
+            f"{what} is no longer finite in iteration {self.iteration}: the checkpoint in {self.folder} is "
+            "from before; go on from it with another seed, or begin with a lower ppo.learning_rate"
+        )
+
+    def _begin_folder(self, resume: bool) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        record = {"method": self.method, "task": self.task, "seed": self.seed, **self.config.to_dict()}
+        file = self.folder / CONFIG_FILE
+        if resume:
+            self._require_same_run(file, record)
+            self.iteration, self.control_steps = restore_state(self.folder, self.ppo)
+            self._cut_metrics()
+        elif (self.folder / METRICS_FILE).exists():
+            raise ValueError(
+                f"'{self.folder}' holds a run already: go on with --resume, or choose another --output"
+            )
+        write_atomically(file, (json.dumps(record, indent=2) + "\n").encode())
+
+    def _require_same_run(self, file: Path, record: dict[str, Any]) -> None:
+        """The budget may grow, nothing else may differ."""
+        before, now = (json.loads(file.read_text()) if file.is_file() else {}), json.loads(json.dumps(record))
+        for values in (before, now):
+            values.get("ppo", {}).pop("control_steps", None)
+        different = sorted(key for key in now if before.get(key) != now[key])
+        if different:
+            raise ValueError(
+                f"the run in '{self.folder}' was begun with other settings ({', '.join(different)}): "
+                "resume it with its own config.json, or choose another --output"
+            )
+
+    def _cut_metrics(self) -> None:
+        """Forget lines of iterations after the checkpoint: they will come again."""
+        file = self.folder / METRICS_FILE
+        lines = file.read_text().splitlines(keepends=True) if file.is_file() else []
+        write_atomically(file, "".join(lines[: self.iteration]).encode())
+
+    def _record(self, entry: Iteration, board: SummaryWriter) -> None:
+        values = asdict(entry)
+        with (self.folder / METRICS_FILE).open("a") as stream:
+            stream.write(json.dumps(values) + "\n")
+        for name, value in values.items():
+            board.add_scalar(name, value, entry.control_steps)

@@ -25,8 +25,8 @@ class ClippedNormalization(EmpiricalNormalization):
 
 
 def make_actor(features: int, space: ActionSpace, hidden: tuple[int, ...]) -> MLPModel:
-    """Gaussian policy over u (n, dim) in units of the space's `initial_std`: at first its mean is zero for every
-    observation and its deviation one. In these units Adam's steps suit all parts of u."""
+    """Gaussian policy over u (n, dim) in units of the space's `initial_std`: at first its mean is zero for
+    every observation and its deviation one. In these units Adam's steps suit all parts of u."""
     observation = TensorDict({"features": torch.zeros(1, features)}, batch_size=[1])
     distribution = {
         "class_name": "rsl_rl.modules.distribution:GaussianDistribution",

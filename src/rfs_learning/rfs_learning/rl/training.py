@@ -105,8 +105,7 @@ class RlTraining:
         self._seed_iteration()
         self.env.begin(self.iteration)
         reward = self._roll_out()
-        losses = self.ppo.update()
-        self._require_finite_update(losses)
+        losses = self._update()
         self.iteration += 1
         env = self.env
         self.control_steps += env.num_envs * env.max_episode_length * self.space.execute
@@ -144,7 +143,21 @@ class RlTraining:
                 self.ppo.process_env_step(observation, reward, done, extras)
                 rewards.append(reward.mean())
             self.ppo.compute_returns(observation)
+        if not torch.isfinite(self.ppo.storage.returns).all():
+            raise self._diverged("the critic's value")
         return float(torch.stack(rewards).mean())
+
+    def _update(self) -> dict[str, float]:
+        try:
+            losses = self.ppo.update()
+        except RuntimeError:  # torch refuses to draw from a Gaussian that is not finite
+            self._require_finite_weights()
+            raise
+        for what, value in losses.items():
+            if not math.isfinite(value):
+                raise self._diverged(f"PPO's {what} loss")
+        self._require_finite_weights()
+        return losses
 
     def _seed_iteration(self) -> None:
         words = np.random.SeedSequence([self.seed, self.iteration, 2])
@@ -155,10 +168,7 @@ class RlTraining:
             if not torch.isfinite(value).all():
                 raise self._diverged(f"the environment's or policy's {what}")
 
-    def _require_finite_update(self, losses: dict[str, float]) -> None:
-        for what, value in losses.items():
-            if not math.isfinite(value):
-                raise self._diverged(f"PPO's {what} loss")
+    def _require_finite_weights(self) -> None:
         for name, parameter in (*self.ppo.actor.named_parameters(), *self.ppo.critic.named_parameters()):
             if not torch.isfinite(parameter).all():
                 raise self._diverged(f"the weight {name}")

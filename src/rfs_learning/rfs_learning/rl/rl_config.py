@@ -79,8 +79,8 @@ class SteeringConfig:
 
 @dataclass(frozen=True)
 class PpoConfig:
-    """PPO's settings under their usual names; `control_steps` is the budget over all environments, gamma per
-    choice of the policy."""
+    """PPO's settings under their usual names. `control_steps`: budget over all environments. gamma, lam: per
+    control step; a choice that is executed for two steps gets their squares."""
 
     environments: int
     control_steps: int

@@ -10,6 +10,8 @@ from typing import Any, Self
 
 import yaml
 
+from rfs_sim_bridge.setting_kinds import check_kinds
+
 Range = tuple[float, float]
 MAX_RAYS = 8192
 
@@ -102,6 +104,10 @@ class TaskConfig:
     camera: CameraConfig = field(default_factory=CameraConfig)
 
     def __post_init__(self) -> None:
+        check_kinds(self)
+        for name in ("control_rate", "timestep", "episode_seconds"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be more than 0, got {getattr(self, name)}")
         steps = 1.0 / self.control_rate / self.timestep
         if abs(steps - round(steps)) > 1e-6:
             raise ValueError(
@@ -148,15 +154,24 @@ class TaskConfig:
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Settings from a YAML file; entries that it leaves out keep their defaults."""
+        """Settings from a YAML file; entries that it leaves out keep their defaults.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: it is not YAML, or an entry is unknown or makes no sense; the text names it.
+        """
         file = Path(path)
         if not file.is_file():
             raise FileNotFoundError(f"no task configuration at {file}")
-        return cls.from_dict(yaml.safe_load(file.read_text()) or {})
+        try:
+            entries = yaml.safe_load(file.read_text())
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise ValueError(f"{file} is not YAML: {error}") from error
+        return cls.from_dict({} if entries is None else entries)
 
     @classmethod
     def from_dict(cls, entries: Mapping[str, Any]) -> Self:
-        """Nested mappings to nested settings; ValueError names an unknown entry."""
+        """Nested mappings to nested settings; ValueError names an entry that is unknown or makes no sense."""
         return _build(cls, entries, "task")
 
     def to_dict(self) -> dict[str, Any]:
@@ -164,8 +179,10 @@ class TaskConfig:
         return asdict(self)
 
 
-def _build(kind: type, entries: Mapping[str, Any], where: str) -> Any:
+def _build(kind: type, entries: Any, where: str) -> Any:
     known = {f.name: f for f in fields(kind)}
+    if not isinstance(entries, Mapping):
+        raise ValueError(f"{where} must have the entries {', '.join(known)}, got {entries!r}")
     values = {}
     for key, value in entries.items():
         if key not in known:

@@ -208,11 +208,32 @@ def test_seed_count_must_match():
         ({"reset": {"object_z": 1}}, "unknown setting 'task.reset.object_z'"),
         ({"cloud": {"cameras": []}}, "at least one camera"),
         ({"cloud": {"rays": 9000}}, "cloud.rays must be 1 to 8192"),
+        ({"camera": {"depth_noise": "low"}}, "camera.depth_noise must be a number, got 'low'"),
+        ({"camera": {"holes": float("nan")}}, "camera.holes must be a number"),
+        ({"camera": None}, "task.camera must have the entries depth_noise"),
+        ({"cloud": {"points": 1.5}}, "cloud.points must be a whole number, got 1.5"),
+        ({"cloud": {"cameras": [[1, 2]]}}, "cloud.cameras must be a list, each entry 3 numbers"),
+        ({"reset": {"object_x": 0.5}}, "reset.object_x must be 2 numbers, got 0.5"),
+        ({"disturbance": {"interval": [2, "x"]}}, "disturbance.interval must be 2 whole numbers"),
+        ({"success": {"lift": True}}, "success.lift must be a number, got True"),
+        ({"episode_seconds": "long"}, "episode_seconds must be a number, got 'long'"),
+        ({"control_rate": 0}, "control_rate must be more than 0"),
     ],
 )
 def test_bad_settings_are_named(entries, message):
     with pytest.raises(ValueError, match=message):
         TaskConfig.from_dict(entries)
+
+
+def test_a_file_of_settings_may_be_short_but_not_broken(tmp_path):
+    file = tmp_path / "task.yaml"
+    for text in ("", "control_rate: 20.0"):
+        file.write_text(text)
+        assert TaskConfig.load(file).control_rate == (20.0 if text else 10.0)
+    for text, message in (("camera: {", "task.yaml is not YAML"), ("camera: noisy", "task.camera must have")):
+        file.write_text(text)
+        with pytest.raises(ValueError, match=message):
+            TaskConfig.load(file)
 
 
 def test_settings_survive_a_round_trip():

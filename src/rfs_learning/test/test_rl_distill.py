@@ -16,7 +16,7 @@ from rfs_learning.rl import distill_stages
 from rfs_learning.rl.distill import distill, main
 from rfs_learning.rl.distill_config import DistillConfig
 from rfs_learning.rl.distill_teachers import ScriptedTeacher
-from rfs_policy.checkpoint import file_id
+from rfs_policy.checkpoint import file_id, load_checkpoint
 from rfs_policy.layout import DELTA_POSE
 from rfs_policy.policy import FlowPolicy
 from rfs_sim_bridge.grasp_task import GraspTask
@@ -111,6 +111,16 @@ def test_student_drives_its_round_and_failures_are_kept(run):
     assert not {int(s) for s in dataset.array("seed")[:]} & {
         int(s) for s in DemoDataset.open(run[0] / "round_0" / "rollouts.zarr").array("seed")[:]
     }
+
+
+def test_round_goes_on_from_the_last_student_with_all_rollouts(run):
+    """A training from scratch would fit its normalization to its own data."""
+    folder, _ = run
+    first, second = (load_checkpoint(folder / f"round_{n}" / "student").tensors for n in (0, 1))
+    for name in ("state_mean", "state_std", "action_mean", "action_std"):
+        np.testing.assert_array_equal(first[name], second[name])
+    record = json.loads((folder / "round_1" / "student" / "config.json").read_text())
+    assert record["data"] == [str(folder / f"round_{n}" / "rollouts.zarr") for n in (0, 1)]
 
 
 def test_goal_reached_ends_the_rounds(run, tmp_path):

@@ -1,0 +1,191 @@
+"""Table 1 of the paper: every method on every task, over seeds; cells that are finished are kept.
+
+./rfs table1 --quick        every method once, with a small budget, in less than 20 minutes on two cores
+./rfs table1 --jobs 2       the table; stop it with Ctrl-C at any time, the same command goes on
+./rfs table1 --report       only draw what is there
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from rfs_learning.rl.methods import METHODS
+from rfs_learning.rl.rl_config import RlConfig
+from rfs_learning.rl.table1_cells import training_success
+from rfs_learning.rl.table1_plan import Cell, EvaluationPlan, Plan, cells
+from rfs_learning.rl.table1_record import RECORD_FILE, CellRecord, open_record
+from rfs_learning.rl.table1_report import write_report
+from rfs_learning.rl.table1_runner import COMMAND, Ending, Runner
+from rfs_learning.rl.table1_time import TimeLeft, in_words
+from rfs_learning.rl.training import METRICS_FILE
+
+FAILED, INTERRUPTED = 1, 130
+"""Exit codes: some cells failed, or nothing could be done; Ctrl-C."""
+SEEDS = (0, 1, 2)
+QUICK_STEPS = 122_880
+QUICK = EvaluationPlan(points=2, point_episodes=64, final_episodes=128, levels=(1.0, 4.0), level_episodes=64)
+
+
+class Sitting:
+    """Works through the cells of a plan that are not finished, and tells how it goes."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        wanted: Sequence[Cell],
+        jobs: int,
+        progress: Progress,
+        command: Sequence[str] = COMMAND,
+    ) -> None:
+        self.plan, self.jobs, self.progress, self.command = plan, jobs, progress, command
+        known = {cell: record for cell in wanted if (record := standing(plan, cell))}
+        self.waiting = [cell for cell in wanted if cell not in known]
+        self.failed = {cell: record.problem for cell, record in known.items() if record.problem}
+        self.total, self.time = len(wanted), TimeLeft(known.values())
+        self._began: dict[Cell, float] = {}
+        self._bars: dict[Cell, TaskID] = {}
+
+    def run(self) -> bool:
+        """Whether all cells had their turn; False after Ctrl-C."""
+        done = self.total - len(self.waiting)
+        self._say(f"{self.total} cells, {done} of them known; {self._left()}")
+        self._bar = self.progress.add_task("cells", total=self.total, completed=done)
+        runner = Runner(self.plan, self.jobs, self._started, self._ended, self._looked, self.command)
+        return runner.run(self.waiting.copy())
+
+    def _started(self, cell: Cell) -> None:
+        self.waiting.remove(cell)
+        self._began[cell] = time.monotonic()
+        self._bars[cell] = self.progress.add_task(f"  {cell}", total=self.plan.config.ppo.control_steps)
+
+    def _looked(self, running: Sequence[Cell]) -> None:
+        for cell in running:
+            file = self.plan.run_folder(cell) / METRICS_FILE
+            success = training_success(file) if file.is_file() else []
+            if success:
+                self.progress.update(self._bars[cell], completed=success[-1][0])
+
+    def _ended(self, ending: Ending) -> None:
+        cell = ending.cell
+        self.progress.remove_task(self._bars.pop(cell))
+        taken = time.monotonic() - self._began.pop(cell)
+        if ending.interrupted:
+            self._say(f"{cell}: saved, goes on with the next start")
+            return
+        self.progress.advance(self._bar)
+        if ending.problem:
+            self.failed[cell] = ending.problem
+            self._say(f"[red]{cell} failed:[/] {ending.problem}")
+            return
+        record = CellRecord.read(self.plan.result_file(cell))
+        if taken >= 0.9 * record.seconds:  # it was not begun in an earlier sitting
+            self.time.add(record)
+        successes, episodes = record.count("mean")
+        self._say(f"{cell}: {successes / episodes:.3f} in {in_words(record.seconds)}; {self._left()}")
+
+    def _left(self) -> str:
+        """The rest, and how long it takes."""
+        running = {cell: time.monotonic() - began for cell, began in self._began.items()}
+        count = len(self.waiting) + len(running)
+        if not count:
+            return "none left"
+        seconds = self.time.of_cells(self.waiting, running, self.jobs)
+        if seconds is None:
+            return f"{count} left; the time is not known before a cell like these is finished"
+        return f"{count} left, about {in_words(seconds)} (from {self.time.measured} measured cells)"
+
+    def _say(self, text: str) -> None:
+        self.progress.console.print(text, highlight=False, soft_wrap=True)
+
+
+def standing(plan: Plan, cell: Cell) -> CellRecord | None:
+    """The record of a cell that need not be done: finished, or diverged, as it would again. None: it is to be
+    done, or to go on.
+
+    Raises:
+        ValueError: it was begun or finished with other settings.
+    """
+    open_record(plan, cell, plan.run_folder(cell) / RECORD_FILE)
+    file = plan.result_file(cell)
+    if file.is_file() and CellRecord.read(file).problem and not CellRecord.read(file).diverged:
+        return None
+    return open_record(plan, cell, file)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Arguments of `./rfs table1`."""
+    parser = argparse.ArgumentParser(
+        prog="rfs table1", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="small budget, one task, one seed")
+    parser.add_argument("--report", action="store_true", help="only draw table and figures of finished cells")
+    parser.add_argument("--jobs", type=_positive, default=2, help="cells at once, one core each; default 2")
+    parser.add_argument("--methods", nargs="+", default=list(METHODS), help=f"of {', '.join(METHODS)}")
+    parser.add_argument("--tasks", nargs="+", help="of config/rl.yaml; default: all (the first with --quick)")
+    parser.add_argument("--seeds", nargs="+", type=int, help="default: 0 1 2 (0 with --quick)")
+    parser.add_argument("--config", help="YAML with settings that differ from the packaged config/rl.yaml")
+    parser.add_argument("--output", type=Path, help="weights and logs; default runs/table1")
+    parser.add_argument("--results", type=Path, help="results and report; default results/table1")
+    return parser
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return value
+
+
+def make_plan(args: argparse.Namespace) -> tuple[Plan, Sequence[str], Sequence[int]]:
+    """What is to be done, and for which tasks and seeds."""
+    config, evaluation = RlConfig.load(args.config).with_ppo(threads=1), EvaluationPlan()
+    output, results = Path("runs/table1"), Path("results/table1")
+    tasks, seeds = tuple(config.tasks), SEEDS
+    if args.quick:
+        config, evaluation = config.with_ppo(control_steps=QUICK_STEPS), QUICK
+        output, results = Path("runs/table1_quick"), Path("runs/table1_quick/results")
+        tasks, seeds = tasks[:1], SEEDS[:1]
+    plan = Plan(config, args.output or output, args.results or results, evaluation)
+    return plan, args.tasks or tasks, args.seeds or seeds
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line; the exit code is 1 when a cell failed."""
+    args, console = build_parser().parse_args(argv), Console()
+    try:
+        plan, tasks, seeds = make_plan(args)
+        wanted = cells(plan.config, args.methods, tasks, seeds)
+        whole, sitting = True, None
+        if not args.report:
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.completed}/{task.total}"),
+            )
+            with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
+                sitting = Sitting(plan, wanted, args.jobs, progress)
+                whole = sitting.run()
+        page = write_report(plan.results, tasks, len(seeds))
+    except (ValueError, OSError) as error:
+        print(f"rfs table1: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("rfs table1: ended; what was finished is kept, the same command goes on", file=sys.stderr)
+        return INTERRUPTED
+    console.print(f"report  {page}", highlight=False, soft_wrap=True, markup=False)
+    failed = sitting.failed if sitting else {}
+    for cell, problem in failed.items():
+        console.print(f"failed  {cell}: {problem}", highlight=False, soft_wrap=True, markup=False)
+    if not whole:
+        console.print("interrupted; the same command goes on")
+        return INTERRUPTED
+    return FAILED if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,208 @@
+"""Tables of table 1's report, in Markdown."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+from rfs_learning.rl.episode_choices import Noise
+from rfs_learning.rl.methods import METHODS, MeanStd
+from rfs_learning.rl.table1_plan import BASE, NOISES
+from rfs_learning.rl.table1_results import ROWS, Results, label
+from rfs_learning.rl.table1_statistics import REACHED, Estimate
+
+PAIRS = (
+    ("rfs_hand_arm", "dsrl_hand_arm"),
+    ("rfs_hand_arm", "residual_hand_arm"),
+    ("dsrl_hand_arm", "residual_hand_arm"),
+    ("rfs_hand", "dsrl_hand"),
+    ("rfs_chunk_hand", "rfs_hand"),
+)
+"""Methods that differ in one thing."""
+NOTHING = "-"
+_REACHED = f"{100 * REACHED:.0f} %"
+_NOISES = {
+    "mean": "Without sampling: a0 is the actor's mean, or 0 where none is chosen (residual RL, base)",
+    "sampled": "With a0 sampled: from the actor's Gaussian, or from N(0, I) where none is chosen",
+}
+
+
+def success(results: Results, noise: Noise) -> str:
+    """Table 1 of the paper, and the paper's numbers beside ours."""
+    head = ["method", "overall", "paper"]
+    for task in results.tasks:
+        head += [task, "paper"]
+    rows = []
+    for method in ROWS:
+        row = [label(method), _with_count(results, method, None, noise), _paper(method, "overall")]
+        for task in results.tasks:
+            row += [_with_count(results, method, task, noise), _paper(method, task)]
+        rows.append(row)
+    return f"{_NOISES[noise]}.\n\n" + _table(head, rows)
+
+
+def _with_count(results: Results, method: str, task: str | None, noise: Noise) -> str:
+    estimate = results.success(method, task, noise)
+    if estimate is None or method == BASE or estimate.count >= results.seeds:
+        return _text(estimate)
+    return f"{_text(estimate)} ({estimate.count} of {results.seeds} seeds)"
+
+
+def _paper(method: str, column: str) -> str:
+    """Mean and deviation of the paper; `-` where it has none."""
+    numbers: MeanStd | None = None if method == BASE else getattr(METHODS[method], column, None)
+    return NOTHING if numbers is None else f"{numbers[0]:.3f} ± {numbers[1]:.3f}"
+
+
+def differences(results: Results) -> str:
+    """Pairs of methods that differ in one thing."""
+    columns = [None, *results.tasks]
+    head = (
+        ["difference"]
+        + [f"{'overall' if task is None else task}, a0 {noise}" for noise in NOISES for task in columns]
+        + [f"area, {task}" for task in results.tasks]
+        + ["paper, overall"]
+    )
+    rows = []
+    for first, second in PAIRS:
+        found = [results.difference(first, second, task, noise) for noise in NOISES for task in columns]
+        areas = [results.area_difference(first, second, task) for task in results.tasks]
+        paper = METHODS[first].overall[0] - METHODS[second].overall[0]
+        name = f"{label(first)} - {label(second)}"
+        rows.append([name, *map(_signed, found), *map(_signed, areas), f"{paper:+.3f}"])
+    text = (
+        "95 % intervals (Welch over seeds, Newcombe over episodes, the wider at each end); bold: 0 is "
+        "outside. Of many comparisons some are bold by chance. Area: under the learning curve."
+    )
+    return f"## Differences\n\n{text}\n\n" + _table(head, rows)
+
+
+def efficiency(results: Results) -> str:
+    """Steps to 80 %, area under the curve, time."""
+    head = ["method"]
+    for task in results.tasks:
+        head += [
+            f"{task}: steps to {_REACHED}",
+            f"{task}: area",
+            f"{task}: minutes a cell",
+        ]
+    rows = []
+    for method in METHODS:
+        row = [label(method)]
+        for task in results.tasks:
+            minutes = results.mean(method, task, lambda record: record.seconds / 60)
+            row += [_steps(results, method, task), _text(results.areas(method, task))]
+            row.append(NOTHING if minutes is None else f"{minutes.mean:.1f}")
+        rows.append(row)
+    text = (
+        f"Control steps at which the mean policy first succeeds in {_REACHED} of the episodes, straight "
+        "between evaluations; area under the learning curve over its length; wall time of one process, "
+        "evaluation included."
+    )
+    return f"## Sample efficiency\n\n{text}\n\n" + _table(head, rows)
+
+
+def _steps(results: Results, method: str, task: str) -> str:
+    """Mean over the seeds that got there, and how many those are."""
+    found, records = results.steps(method, task), results.of(method, task)
+    reached = [steps for steps in found if steps is not None]
+    if not records:
+        return NOTHING
+    if not reached:
+        return f"not in {max(record.control_steps for record in records) / 1e3:.0f}k"
+    text = f"{sum(reached) / len(reached) / 1e3:.0f}k"
+    return text if len(reached) == len(found) else f"{text} ({len(reached)} of {len(found)} seeds)"
+
+
+def quality(results: Results) -> str:
+    """Interpenetration and smoothness."""
+    head = ["method"]
+    for task in results.tasks:
+        head += [f"{task}: infeasible", f"{task}: fingers / mrad", f"{task}: palm / mm"]
+    rows = []
+    for method in ROWS:
+        row = [label(method)]
+        for task in results.tasks:
+            row.append(_percent(results.infeasible(method, task)))
+            for name in ("finger_roughness", "palm_roughness"):
+                found = results.mean(method, task, lambda record, name=name: record.final["mean"][name])
+                row.append(NOTHING if found is None else f"{1e3 * found.mean:.1f}")
+        rows.append(row)
+    text = (
+        "Infeasible: of the episodes that lifted and held, those in which fingers went more than 0.5 cm into "
+        "each other (paper: 5 % for RFS, at least 55 % for relative joint pose). Roughness: root mean square "
+        "of the second difference of commands from step to step. Without sampling."
+    )
+    return f"## Feasibility and smoothness\n\n{text}\n\n" + _table(head, rows)
+
+
+def robustness(results: Results) -> str:
+    """Success under growing disturbances; empty where nothing is known."""
+    levels = sorted({level for m in ROWS for task in results.tasks for level in results.levels(m, task)})
+    if not levels:
+        return ""
+    head = ["method", *(f"{task} x{level:g}" for task in results.tasks for level in levels)]
+    rows = []
+    for method in ROWS:
+        row = [label(method)]
+        for task in results.tasks:
+            found = results.levels(method, task)
+            row += [f"{found[level].mean:.2f}" if level in found else NOTHING for level in levels]
+        rows.append(row)
+    text = "Success with torque pulses on every joint, as factors of those of the task. Without sampling."
+    return f"## Robustness\n\n{text}\n\n" + _table(head, rows)
+
+
+def objects(results: Results, task: str) -> str:
+    """Success by object; empty where nothing is known."""
+    names = results.objects(task)
+    if not names:
+        return ""
+
+    def cell(method: str, name: str) -> str:
+        found = results.on_object(method, task, name)
+        return NOTHING if found is None else f"{found.mean:.2f}"
+
+    rows = [[label(method), *(cell(method, name) for name in names)] for method in ROWS]
+    return f"## Objects of {task}\n\nSuccess without sampling.\n\n" + _table(["method", *names], rows)
+
+
+def failures(results: Results, task: str) -> str:
+    """Reasons of failures; empty where nothing is known."""
+    found = {method: results.reasons(method, task) for method in ROWS}
+    names = sorted({name for reasons in found.values() for name in reasons})
+    if not names:
+        return ""
+    rows = [
+        [label(method), *(f"{100 * found[method].get(name, 0.0):.0f} %" for name in names)]
+        for method in ROWS
+        if results.of(method, task)
+    ]
+    return f"## Why episodes of {task} fail\n\nShare of all episodes.\n\n" + _table(["method", *names], rows)
+
+
+def _text(estimate: Estimate | None) -> str:
+    """`0.937 ± 0.028 [0.85, 0.98]`; of one seed without a deviation."""
+    if estimate is None:
+        return NOTHING
+    text = f"{estimate.mean:.3f}" + (f" ± {estimate.std:.3f}" if estimate.count > 1 else "")
+    return text if math.isnan(estimate.low) else f"{text} [{estimate.low:.2f}, {estimate.high:.2f}]"
+
+
+def _signed(estimate: Estimate | None) -> str:
+    """`+0.031 [-0.02, 0.08]`, bold where 0 is outside."""
+    if estimate is None:
+        return NOTHING
+    if math.isnan(estimate.low):
+        return f"{estimate.mean:+.3f}"
+    text = f"{estimate.mean:+.3f} [{estimate.low:+.2f}, {estimate.high:+.2f}]"
+    return f"**{text}**" if estimate.low > 0 or estimate.high < 0 else text
+
+
+def _percent(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return NOTHING
+    return f"{100 * estimate.mean:.1f} % [{100 * estimate.low:.0f}, {100 * estimate.high:.0f}]"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

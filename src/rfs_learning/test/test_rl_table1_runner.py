@@ -1,0 +1,183 @@
+"""Cells as processes: failed, killed, interrupted ones, and what is kept of them."""
+
+import os
+import signal
+from io import StringIO
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import TextIO
+
+import pytest
+from rfs_learning.rl.table1 import Sitting, main, standing
+from rfs_learning.rl.table1_plan import Cell, Plan
+from rfs_learning.rl.table1_record import RECORD_FILE, CellRecord
+from rfs_learning.rl.table1_runner import LOG_FILE, Ending, Runner
+from rich.console import Console
+from rich.progress import Progress
+from table1_fakes import finished, listen, make_plan, worker
+
+METHODS = ("pca", "vqvae", "rfs_hand")
+CELLS = [Cell("power", method, 0) for method in METHODS]
+
+
+def run(plan: Plan, command: list[str], jobs: int = 2) -> dict[str, Ending]:
+    endings: list[Ending] = []
+    assert Runner(plan, jobs, on_end=endings.append, command=command).run(CELLS)
+    return {ending.cell.method: ending for ending in endings}
+
+
+def begun(plan: Plan, method: str) -> int:
+    """How many processes a cell has had."""
+    file = plan.run_folder(Cell("power", method, 0)) / "begun"
+    return len(file.read_text()) if file.is_file() else 0
+
+
+def test_cells_are_finished_and_their_output_is_logged(tmp_path: Path) -> None:
+    plan = make_plan(tmp_path)
+    endings = run(plan, worker(tmp_path, plan))
+    assert [endings[name].problem for name in METHODS] == ["", "", ""]
+    for cell in CELLS:
+        assert CellRecord.read(plan.result_file(cell)).cell == cell
+        assert f"log of {cell.method}" in (plan.run_folder(cell) / LOG_FILE).read_text()
+
+
+def test_a_cell_that_diverges_or_dies_is_recorded_and_the_others_go_on(tmp_path: Path) -> None:
+    plan = make_plan(tmp_path)
+    endings = run(plan, worker(tmp_path, plan, pca="diverge", vqvae="die"), jobs=1)
+    assert "value loss is not finite" in endings["pca"].problem
+    assert "SIGKILL" in endings["vqvae"].problem
+    assert LOG_FILE in endings["vqvae"].problem
+    diverged, died, done = (CellRecord.read(plan.result_file(cell)) for cell in CELLS)
+    assert (diverged.finished, diverged.diverged, diverged.problem) == (False, True, endings["pca"].problem)
+    assert (died.finished, died.diverged) == (False, False)
+    assert done.finished
+
+
+def test_a_failed_cell_is_tried_again_but_not_one_that_would_diverge_again(tmp_path: Path) -> None:
+    plan = make_plan(tmp_path)
+    run(plan, worker(tmp_path, plan, pca="diverge", vqvae="die"))
+    assert [standing(plan, cell) is None for cell in CELLS] == [False, True, False]
+
+
+def test_a_failure_keeps_what_the_cell_had_reached(tmp_path: Path) -> None:
+    plan = make_plan(tmp_path)
+    reached = finished(plan, CELLS[0], 150, finished=False, final={})
+    reached.write(plan.run_folder(CELLS[0]) / RECORD_FILE)
+    run(plan, worker(tmp_path, plan, pca="diverge"))
+    assert CellRecord.read(plan.result_file(CELLS[0])).curve == reached.curve
+
+
+def test_where_nothing_can_be_written_the_others_go_on(tmp_path: Path) -> None:
+    """As on a full disk: neither log nor record of one cell has a place."""
+    plan = make_plan(tmp_path)
+    for folder in (plan.output, plan.results):
+        (folder / "power").mkdir(parents=True)
+        (folder / "power" / "pca").write_text("a file where a folder should be")
+    endings = run(plan, worker(tmp_path, plan))
+    assert "record could not be written" in endings["pca"].problem
+    assert [endings[name].problem for name in METHODS[1:]] == ["", ""]
+
+
+def drive(plan: Plan, command: list[str]) -> None:
+    """Work through all cells, telling the news how."""
+
+    def tell(text: str) -> None:
+        with (plan.output / "news").open("w") as news:
+            news.write(f"{text}\n")
+
+    runner = Runner(
+        plan,
+        2,
+        on_end=lambda ending: tell(f"{'stopped' if ending.interrupted else 'ended'} {ending.cell.method}"),
+        command=command,
+    )
+    tell("whole" if runner.run(CELLS) else "interrupted")
+
+
+def driver(plan: Plan, command: list[str]) -> BaseProcess:
+    """A process of its own that works through all cells."""
+    process = get_context("fork").Process(target=drive, args=(plan, command))
+    process.start()
+    return process
+
+
+def next_lines(news: TextIO, count: int) -> set[str]:
+    return {news.readline().strip() for _ in range(count)}
+
+
+def test_killing_everything_loses_no_finished_cell(tmp_path: Path) -> None:
+    """One cell is at work, two are finished when the process over them is killed: the one at work saves by
+    itself, and the next start does what is left and nothing else."""
+    plan = make_plan(tmp_path)
+    news = listen(plan)
+    process = driver(plan, worker(tmp_path, plan, vqvae="wait"))
+    lines = {"begun pca", "begun vqvae", "begun rfs_hand", "ended pca", "ended rfs_hand"}
+    assert next_lines(news, 5) == lines
+    before = {cell: plan.result_file(cell).read_bytes() for cell in (CELLS[0], CELLS[2])}
+    process.kill()
+    process.join()
+    assert news.readline() == "saved vqvae\n"
+
+    (plan.output / "news").unlink()
+    left = [cell for cell in CELLS if standing(plan, cell) is None]
+    assert left == [CELLS[1]]
+    assert Runner(plan, 2, command=worker(tmp_path, plan)).run(left)
+    assert all(CellRecord.read(plan.result_file(cell)).finished for cell in CELLS)
+    assert [begun(plan, method) for method in METHODS] == [1, 2, 1]
+    assert all(plan.result_file(cell).read_bytes() == content for cell, content in before.items())
+
+
+def test_ctrl_c_lets_cells_save_and_starts_no_more(tmp_path: Path) -> None:
+    plan = make_plan(tmp_path)
+    news = listen(plan)
+    process = driver(plan, worker(tmp_path, plan, pca="wait", vqvae="wait"))
+    assert next_lines(news, 2) == {"begun pca", "begun vqvae"}
+    assert process.pid
+    os.kill(process.pid, signal.SIGINT)
+    assert next_lines(news, 4) == {"saved pca", "saved vqvae", "stopped pca", "stopped vqvae"}
+    assert news.readline() == "interrupted\n"
+    process.join()
+    assert not any(plan.result_file(cell).exists() for cell in CELLS)
+    assert begun(plan, "rfs_hand") == 0
+
+
+def test_a_sitting_does_what_is_missing_and_tells_how_long_the_rest_takes(tmp_path: Path) -> None:
+    plan = make_plan(tmp_path)
+    known = finished(plan, CELLS[0], 150)
+    known.write(plan.result_file(CELLS[0]))
+    command = worker(tmp_path, plan, vqvae="diverge")
+    output = StringIO()
+    sitting = Sitting(plan, CELLS, 2, Progress(console=Console(file=output, width=200)), command)
+    assert sitting.run()
+    text = output.getvalue()
+    assert "3 cells, 1 of them known; 2 left, about 10 min (from 1 measured cells)" in text
+    assert "none left" in text
+    assert list(sitting.failed) == [CELLS[1]]
+    assert begun(plan, "pca") == 0
+
+
+def test_cells_of_other_settings_are_refused_before_anything_starts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = make_plan(tmp_path, points=2)
+    finished(plan, CELLS[0], 150).write(plan.result_file(CELLS[0]))
+    folders = ["--output", str(plan.output), "--results", str(plan.results)]
+    assert main([*folders, "--methods", "pca", "--tasks", "power"]) == 1
+    error = capsys.readouterr().err
+    assert "evaluation.points (5 instead of 2)" in error
+    assert "--results" in error
+    assert not plan.output.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "named"), [(["--methods", "sac"], "'sac'"), (["--tasks", "pour"], "'pour'")]
+)
+def test_unknown_names_are_refused(words, named, tmp_path, capsys) -> None:
+    assert main([*words, "--output", str(tmp_path), "--results", str(tmp_path)]) == 1
+    assert named in capsys.readouterr().err
+
+
+def test_the_report_of_nothing_is_honest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--report", "--results", str(tmp_path)]) == 0
+    assert "RFS, hand on power: 0 of 3" in (tmp_path / "README.md").read_text()

@@ -65,6 +65,17 @@ def test_prompts_by_click_and_by_box_find_the_same_object(by):
     assert track.confidence > 0.7
 
 
+@pytest.mark.parametrize("later", [0, -(10**8), -(10**10)])
+def test_a_frame_of_the_same_time_or_an_older_one_is_no_reason_to_lose_the_object(later):
+    """How far it may have gone follows from the time between frames, and is a divisor."""
+    frame = clean_frame(GraspTask(objects=["sphere"]))
+    frame = replace(frame, stamp=20 * 10**9)
+    tracker = begun(frame)
+    with np.errstate(divide="raise", invalid="raise"):
+        track = tracker.track(replace(frame, stamp=frame.stamp + later))
+    assert overlap(track.mask, frame) > 0.85
+
+
 def test_a_vanished_object_is_said_and_found_again():
     task = GraspTask(objects=["sphere"])
     frame = clean_frame(task)

@@ -50,8 +50,8 @@ class KnownObject:
         return self.size * pixels_per_area(camera, self.center)
 
     def unseen_for(self, frame: Frame) -> float:
-        """s"""
-        return (frame.stamp - self.seen) * 1e-9
+        """s; 0 in a frame that is older."""
+        return max(0.0, (frame.stamp - self.seen) * 1e-9)
 
     def places(self, frame: Frame) -> list[Array]:
         """Where it may be: where it was and, if the palm was near, where that would have taken it."""

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,8 +14,14 @@ from rfs_learning.rl.action_space import ActionSpace
 from rfs_learning.rl.demonstrations import Demonstrations
 from rfs_learning.rl.episode_choices import Unsteered
 from rfs_learning.rl.evaluation import evaluate
+from rfs_learning.rl.features import policy_features
+from rfs_learning.rl.figures_command import main
+from rfs_learning.rl.flow_base import empty_base
+from rfs_learning.rl.methods import empty_space
 from rfs_learning.rl.noise_figure import draw_hand, noise_figure, predicted_fingers, spread_postures
-from rfs_learning.rl.rl_config import RlTask
+from rfs_learning.rl.policy import SteeredPolicy
+from rfs_learning.rl.ppo import make_actor
+from rfs_learning.rl.rl_config import RlConfig, RlTask
 from rfs_learning.rl.rollout_figure import Film, film, rollout_figure
 from rfs_sim_bridge.observations import PRIVILEGED_NAMES
 from rfs_sim_bridge.task_config import TaskConfig
@@ -84,26 +91,27 @@ def test_outcome_is_told(shown):
 
 
 def test_one_row_for_each_policy(shown):
-    one, two = (rollout_figure({f"method {i}": shown for i in range(n)}, columns=3) for n in (1, 2))
+    one, two = (rollout_figure({f"method {i}": shown for i in range(n)}, columns=2) for n in (1, 2))
     assert len(two) < 400_000
     assert pixels(two).shape[1] == pixels(one).shape[1]
     assert pixels(two).shape[0] > 1.6 * pixels(one).shape[0]
 
 
 def test_frames_tell_success_and_crossed_fingers(shown):
-    def count(each: Film, color: tuple[int, int, int]) -> int:
+    def counts(each: Film) -> tuple[int, int]:
         seen = pixels(rollout_figure({"method": each}, columns=2)).astype(int)
-        return int((np.abs(seen - color).sum(axis=2) < 30).sum())
+        green, red = (np.abs(seen - color).sum(axis=2) < 30 for color in ((31, 158, 110), (200, 68, 58)))
+        return int(green.sum()), int(red.sum())
 
-    green, red = (31, 158, 110), (200, 68, 58)
     won = replace(shown, results=replace(shown.results, success=np.array([True])))
     crossed = shown.snapshots[-1].joint_positions.copy()
     crossed[[8, 12]] = 0.6, -0.6
     deep = replace(
         shown, snapshots=(*shown.snapshots[:-1], replace(shown.snapshots[-1], joint_positions=crossed))
     )
-    assert count(won, green) > count(shown, green) + 200
-    assert count(deep, red) > count(shown, red) + 200
+    green, red = counts(shown)
+    assert counts(won)[0] > green + 200
+    assert counts(deep)[1] > red + 200
 
 
 def test_nothing_to_show_is_refused(shown):
@@ -152,3 +160,56 @@ def test_postures_come_from_one_demonstration():
     assert spread_postures(demonstrations, 1)[:, 0].tolist() == [0]
     with pytest.raises(ValueError, match="no demonstration 2: there are 2"):
         spread_postures(demonstrations, episode=2)
+
+
+# ---- command line ----
+@pytest.fixture(scope="module")
+def policies(tmp_path_factory) -> list[Path]:
+    """Files of two untrained policies of one method, and of one of another task."""
+    folder = tmp_path_factory.mktemp("policies")
+    config = RlConfig.load().with_ppo(hidden=(8,))
+    tasks = {name: replace(task, task=TASK.task) for name, task in config.tasks.items()}
+    config = replace(config, tasks=tasks)
+    files = []
+    for run, task in (("one", "power"), ("two", "power"), ("other", "pinch")):
+        space = empty_space("relative", config, config.task(task))
+        actor = make_actor(policy_features(torch.zeros(1, P)).shape[1], space, config.ppo.hidden)
+        files.append(folder / run / "policy.safetensors")
+        files[-1].parent.mkdir()
+        SteeredPolicy("relative", task, config, space, actor).save(files[-1])
+    return files
+
+
+def test_policies_are_drawn_side_by_side(policies, tmp_path):
+    output = tmp_path / "figures" / "rollouts.png"
+    arguments = ["rollouts", "--columns", "2", "--output", str(output), "--object", "bottle", "--policies"]
+    assert main([*arguments, str(policies[0])]) == 0
+    one = pixels(output.read_bytes())
+    assert main([*arguments, *map(str, policies[:2])]) == 0
+    assert pixels(output.read_bytes()).shape[0] > 1.6 * one.shape[0]
+
+
+def test_noise_of_a_kept_base_is_drawn(tmp_path):
+    rate = 20.0
+    observations = torch.zeros(6, P)
+    Demonstrations(observations, torch.zeros(6, 22), torch.tensor([6]), ("box",), rate).save(
+        tmp_path / "demonstrations.safetensors"
+    )
+    base = replace(RlConfig.load().base, width=8)
+    empty_base("hand", base, rate).save(tmp_path / "hand.safetensors", {})
+    output = tmp_path / "noise.png"
+    assert main(["noise", "--bases", str(tmp_path), "--output", str(output), "--noises", "1"]) == 0
+    assert pixels(output.read_bytes()).shape[2] == 3
+
+
+def test_what_cannot_be_drawn_is_said(policies, tmp_path, capsys):
+    output = tmp_path / "figure.png"
+    for arguments, words in (
+        (["rollouts", "--policies", str(policies[0]), str(policies[2])], "tasks power and pinch"),
+        (["rollouts", "--policies", str(tmp_path / "nothing")], "no policy at"),
+        (["rollouts", "--policies", str(policies[0]), "--object", "unicorn"], "unicorn"),
+        (["noise", "--bases", str(tmp_path)], "no demonstrations at"),
+    ):
+        assert main([*arguments, "--output", str(output)]) == 1
+        assert words in capsys.readouterr().err
+        assert not output.exists()

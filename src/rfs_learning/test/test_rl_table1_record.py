@@ -68,7 +68,7 @@ def test_other_settings_are_named_with_both_values(tmp_path: Path) -> None:
     finished(plan, CELL, 150).write(file)
     assert open_record(plan, CELL, file) is not None
     other = replace(plan, config=plan.config.with_ppo(gamma=0.5))
-    with pytest.raises(ValueError, match=r"ppo.gamma \(0.5 instead of 0.98\).*--results"):
+    with pytest.raises(ValueError, match=rf"ppo.gamma \(0.5 instead of {plan.config.ppo.gamma}\).*--results"):
         open_record(other, CELL, file)
     assert open_record(other, CELL, tmp_path / "nothing.json") is None
 

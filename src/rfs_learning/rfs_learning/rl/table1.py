@@ -27,7 +27,7 @@ from rfs_learning.rl.training import METRICS_FILE
 FAILED, INTERRUPTED = 1, 130
 """Exit codes: some cells failed, or nothing could be done; Ctrl-C."""
 SEEDS = (0, 1, 2)
-QUICK_STEPS = 122_880
+QUICK_STEPS = 96_000
 QUICK = EvaluationPlan(points=2, point_episodes=64, final_episodes=128, levels=(1.0, 4.0), level_episodes=64)
 
 

@@ -85,9 +85,9 @@ def test_film_keeps_every_step(shown):
 
 
 def test_outcome_is_told(shown):
-    assert shown.outcome() == "object not touched\nfingers 0 mm deep"
+    assert shown.outcome() == "object not touched"
     won = replace(shown.results, success=np.array([True]), depth=np.array([0.0042]))
-    assert replace(shown, results=won).outcome() == "success in 0.4 s\nfingers 4 mm deep"
+    assert replace(shown, results=won).outcome() == "success in 0.4 s\nfingers overlap by 4 mm in the air"
 
 
 def test_one_row_for_each_policy(shown):

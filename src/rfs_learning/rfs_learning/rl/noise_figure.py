@@ -59,7 +59,8 @@ def predicted_fingers(base: Base, observations: Tensor, noises: int, seed: int) 
 
 
 def noise_figure(base: Base, observations: Tensor, noises: int = 2, seed: int = 0) -> bytes:
-    """PNG: a row for each posture; on the left, blue, the given hand, then, red, its next H for each a0.
+    """PNG: a row for each posture; on the left, blue, the given hand, then, red, its next H for each a0;
+    below, the largest angle between its draws in any finger joint and step.
 
     Args:
         observations: (postures, P), columns `observations.PRIVILEGED_NAMES`; `spread_postures` picks some.
@@ -67,10 +68,13 @@ def noise_figure(base: Base, observations: Tensor, noises: int = 2, seed: int = 
     predicted = predicted_fingers(base, observations, noises, seed)
     given = observations[:, MEASURED_FINGERS].numpy().astype(np.float64)
     rows, horizon = len(given), base.horizon
-    figure = Figure(figsize=(1.5 * (1 + noises * horizon), 1.15 * rows + 0.3), layout="constrained")
+    figure = Figure(figsize=(1.5 * (1 + noises * horizon), 1.25 * rows + 0.3), layout="constrained")
     axes = figure.subplots(rows, 1 + noises * horizon, squeeze=False)
     for row in range(rows):
         _show(axes[row, 0], draw_hand(given[row], _BLUE), "given" if row == 0 else "")
+        apart = np.rad2deg(np.ptp(predicted[row], axis=0).max())
+        note = f"$a_0$ moves joints by up to {apart:.0f}°"
+        axes[row, 0].text(0, _HEIGHT + 4, note, fontsize=6, va="top", color="#555555")
         for column in range(noises * horizon):
             noise, step = divmod(column, horizon)
             title = f"$a_0$ no. {noise + 1}, step {step + 1}" if row == 0 else ""
@@ -82,7 +86,7 @@ def draw_hand(fingers: Array, color: Array) -> Pixels:
     """(h, w, 3) picture of the hand alone, from below its fingers; fingers (16,) rad, color RGB."""
     palm = kinematics.forward(ARM_HOME[None])[0][0]
     center = palm + _CENTER
-    camera = Camera(tuple(palm + _VIEW), tuple(center), fovy=0.61, width=_WIDTH, height=_HEIGHT)
+    camera = Camera(tuple(palm + _VIEW), tuple(center), fovy=0.66, width=_WIDTH, height=_HEIGHT)
     far_away = np.array([0.5, 0.0, -9.0])
     joints = np.concatenate([ARM_HOME, fingers])
     picture = take_picture(Snapshot("sphere", joints, far_away, np.array([0.0, 0.0, 0.0, 1.0])), camera)

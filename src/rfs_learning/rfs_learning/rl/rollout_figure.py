@@ -44,7 +44,8 @@ class Film:
     def outcome(self) -> str:
         """In a few words."""
         end = f"success in {self.seconds:.1f} s" if self.results.success[0] else self.results.reasons[0]
-        return f"{end}\nfingers {1000 * self.results.depth[0]:.0f} mm deep"
+        overlap = 1000 * self.results.depth[0]
+        return f"{end}\nfingers overlap by {overlap:.0f} mm in the air" if overlap > 0 else end
 
 
 def film(policy: Steering, task: RlTask, seed: int, name: str, noise: Noise = "mean") -> Film:
@@ -88,7 +89,7 @@ def _camera(start: Snapshot) -> Camera:
 
 def _draw(axes: Axes, each: Film, time: float, camera: Camera) -> None:
     snapshot, over = each.at(time), time >= each.seconds
-    axes.imshow(render(snapshot, camera), alpha=0.55 if time > each.seconds + each.period else 1.0)
+    axes.imshow(render(snapshot, camera), alpha=0.8 if time > each.seconds + each.period else 1.0)
     axes.set(xticks=[], yticks=[])
     color = _GREEN if over and each.results.success[0] else _GRAY
     if interpenetration(snapshot.joint_positions[None, 7:])[0] > _DEEP:

@@ -16,8 +16,8 @@ from rfs_learning.rl.steering_spaces import arm_steps
 ABSOLUTE_STD = 0.25
 """Deviation of absolute targets at the start, in ends of the joint's range: 0.2 rad for the average joint."""
 RELATIVE_STD = 0.25
-"""Deviation of relative targets at the start, in largest steps: 0.1 rad at 20 Hz, as fast as the scripted
-expert closes its fingers."""
+"""Deviation of relative targets at the start, in largest steps: 2 rad/s, about as fast as the scripted expert
+closes its fingers."""
 
 
 class ScratchSpace(ActionSpace):

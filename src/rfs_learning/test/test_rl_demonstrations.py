@@ -10,13 +10,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rfs_learning.rl import demonstrations as module
 from rfs_learning.rl.demonstrations import Demonstrations, collect, nominal_task
-from rfs_learning.rl.rl_config import DemonstrationConfig, RlConfig
+from rfs_learning.rl.rl_config import DemonstrationConfig
 from rfs_policy.layout import STATE_COMMAND_FINGERS
 from rfs_sim_bridge.observations import PRIVILEGED_NAMES
-from rfs_sim_bridge.task_config import TaskConfig
+from rfs_sim_bridge.task_config import DisturbanceConfig, ResetConfig, TaskConfig
 from safetensors.torch import save_file
 
-TASK = RlConfig.load().task("power").task
+TASK = replace(
+    TaskConfig.default(),
+    control_rate=20.0,
+    timestep=0.005,
+    episode_seconds=4.0,
+    reset=ResetConfig(mass_scale=(2.0, 3.0)),
+    disturbance=DisturbanceConfig(arm_torque=3.0),
+)
 FEW = DemonstrationConfig(count=3, noise=1.0, seed=0)
 OBJECTS = ("cylinder", "sphere")
 
@@ -125,6 +132,11 @@ def test_expert_that_cannot_deliver_is_named():
 def test_unknown_object_is_named():
     with pytest.raises(ValueError, match="banana"):
         collect(["banana"], TASK, FEW)
+
+
+def test_no_demonstrations_are_refused():
+    with pytest.raises(ValueError, match="count is 0: at least 1"):
+        collect(["box"], TASK, replace(FEW, count=0))
 
 
 # ---- bad files ----

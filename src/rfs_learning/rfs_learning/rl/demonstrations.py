@@ -26,7 +26,7 @@ FORMAT = "rfs-demonstrations"
 _SIDE_BY_SIDE = 64
 _TRIES = 6  # attempts per wanted demonstration before giving up on an object
 _TAIL_SECONDS = 0.2  # kept after success: the policy should learn to hold still
-_SEEDS = 1000  # episode seeds of one set; those of the next set begin after them
+_SEEDS = 10_000  # episode seeds of one set; those of the next set begin after them
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,9 +108,11 @@ def collect(objects: Sequence[str], task: TaskConfig, config: DemonstrationConfi
             demonstrations come from the nominal physics.
 
     Raises:
-        ValueError: unknown object, or the expert fails too often on one.
+        ValueError: unknown object, nothing wanted, or the expert fails too often on an object.
     """
-    nominal, names = nominal_task(task), [spec.name for spec in find_objects(objects)]
+    if config.count < 1:
+        raise ValueError(f"demonstrations.count is {config.count}: at least 1 is needed")
+    nominal, names = nominal_task(task), list(dict.fromkeys(spec.name for spec in find_objects(objects)))
     share, rest = divmod(config.count, len(names))
     wanted = {name: share + (i < rest) for i, name in enumerate(names)}
     tried: dict[str, list[_Episode]] = {name: [] for name in names}

@@ -5,18 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from rfs_description.robot import HAND_HOME
 from rfs_learning.rl import features
 from rfs_learning.rl.action_space import ActionSpace
 from rfs_learning.rl.episode_choices import EpisodeChoices, Unsteered
 from rfs_learning.rl.evaluation import EpisodeResults, Evaluation, evaluate
-from rfs_learning.rl.motion_quality import OFF_TABLE, MotionQuality
-from rfs_learning.rl.rl_config import RlTask
-from rfs_learning.rl.robustness import LEVELS, disturbed
-from rfs_sim_bridge.episodes import draw
-from rfs_sim_bridge.grasp_task import GraspTask
-from rfs_sim_bridge.interpenetration import interpenetration
-from rfs_sim_bridge.objects import find_object
+from rfs_learning.rl.flow_base import empty_base
+from rfs_learning.rl.rl_config import RlConfig, RlTask
+from rfs_learning.rl.robustness import disturbed
+from rfs_learning.rl.steering_spaces import FlowSteering
 from rfs_sim_bridge.observations import PRIVILEGED_NAMES
 from rfs_sim_bridge.task_config import TaskConfig
 from torch import Tensor, nn
@@ -67,11 +63,11 @@ def equal(one: EpisodeResults, other: EpisodeResults) -> bool:
 
 
 # ---- episodes and their neighbors ----
-@pytest.mark.parametrize(("latent", "execute", "noise"), [(True, 1, "sampled"), (False, 2, "sampled")])
-def test_results_do_not_depend_on_the_number_of_environments(latent, execute, noise):
+@pytest.mark.parametrize(("latent", "execute"), [(True, 1), (False, 2)])
+def test_results_do_not_depend_on_the_number_of_environments(latent, execute):
     seeds = [5, 3, 11, 4, 17, 8, 2]
     alone, three, many = (
-        evaluate(Walker(latent, execute), task(), seeds, noise=noise, environments=n) for n in (1, 3, 8)
+        evaluate(Walker(latent, execute), task(), seeds, noise="sampled", environments=n) for n in (1, 3, 8)
     )
     assert equal(alone, three)
     assert equal(alone, many)
@@ -153,6 +149,23 @@ def test_mean_draws_nothing_and_sampled_only_the_latent_part():
     np.testing.assert_array_equal(choices.actions(seen, np.ones(2, bool)), actions(True, "mean", 1))
 
 
+@pytest.mark.parametrize("latent", [True, False])
+def test_modulated_flows_sample_their_noise(latent):
+    config = RlConfig.load()
+    torch.manual_seed(0)
+    base = empty_base("hand_arm", replace(config.base, width=8), rate=20.0)
+    space = FlowSteering(base, config.steering, 20.0, latent=latent, residual=True)
+    policy = Unsteered(space)
+    policy.std = space.initial_std
+
+    def results(noise, environments):
+        return evaluate(policy, task(0.2), [1, 2, 3], noise=noise, environments=environments)
+
+    assert equal(results("sampled", 1), results("sampled", 3))
+    sampled, mean = results("sampled", 3), results("mean", 3)
+    assert not np.isclose(sampled.finger_roughness, mean.finger_roughness).any()
+
+
 def test_base_alone_is_zero_choice():
     space = Wandering(latent=False).requires_grad_(False)
     seen = torch.randn(3, P, generator=torch.Generator().manual_seed(0))
@@ -180,67 +193,7 @@ def test_diverged_policy_is_named():
         evaluate(policy, task(), [41], noise="mean")
 
 
-# ---- motion ----
-class Posed:
-    """A GraspTask of which the test decides where the object is."""
-
-    def __init__(self, fingers=HAND_HOME):
-        self.task = GraspTask(task(2.0).task, 1, ["box"], threads=1)
-        self.quality = MotionQuality(self.task)
-        self.task.engine.state.joint_positions[0, 7:] = fingers
-
-    def at(self, lift, speed=0.0):
-        state = self.task.engine.state
-        state.object_position[0, 2] = find_object("box").rest_height + lift
-        state.object_velocity[0, :3] = (0.0, 0.0, speed)
-        self.quality.update()
-        return self.quality
-
-
-CROSSED = HAND_HOME.copy()
-CROSSED[[1, 5]] = 0.6, -0.6
-
-
-def test_interpenetration_counts_only_off_the_table():
-    posed = Posed(CROSSED)
-    deep = interpenetration(CROSSED[None])[0]
-    assert deep > 0.005
-    assert posed.at(0.9 * OFF_TABLE).depth[0] == 0
-    assert posed.at(1.1 * OFF_TABLE).depth[0] == pytest.approx(deep)
-    assert posed.at(0.0).depth[0] == pytest.approx(deep)
-    posed.quality.begin(np.array([0]))
-    assert posed.at(0.0).depth[0] == 0
-
-
-def test_lifted_needs_height_rest_and_time_but_no_feasible_pose():
-    posed = Posed(CROSSED)
-    hold = posed.task.config.hold_steps
-    for _ in range(hold - 1):
-        assert not posed.at(0.21).lifted[0]
-    assert not posed.at(0.19).lifted[0]  # starts again
-    for _ in range(hold):
-        assert not posed.at(0.21, speed=0.5).lifted[0]
-    for _ in range(hold):
-        posed.at(0.21)
-    assert posed.quality.lifted[0]
-    assert posed.quality.highest[0] == pytest.approx(0.21)
-    assert not posed.task.feasible()[0]
-
-
-def test_roughness_of_known_commands():
-    simulation = GraspTask(task(2.0).task, 2, ["box"], threads=1)
-    quality = MotionQuality(simulation)
-    start = simulation.command
-    for step, jump in enumerate((1, 2, 3, 4, 4, 4), start=1):
-        fingers = start.fingers.copy()
-        fingers[0] += 0.01 * step  # steady: one jerk, at the start
-        fingers[1] += 0.01 * jump  # and one at the stop
-        simulation.command = replace(start, fingers=fingers)
-        quality.update()
-    np.testing.assert_allclose(quality.finger_roughness, 0.01 * np.sqrt([1 / 6, 2 / 6]))
-    np.testing.assert_array_equal(quality.palm_roughness, 0)
-
-
+# ---- results ----
 def test_summary_counts():
     def column(*values):
         return np.array(values)
@@ -263,23 +216,6 @@ def test_summary_counts():
     assert summary["failures"] == {"infeasible pose": 1, "dropped": 1}
     assert summary["objects"]["box"] == {"episodes": 2, "successes": 1}
     assert summary["seconds_to_success"] == 1.5
-
-
-# ---- robustness ----
-def test_levels_scale_the_pulses_and_nothing_else():
-    box, one = find_object("box"), draw(7, find_object("box"), task().task)
-    for level in LEVELS:
-        other = draw(7, box, disturbed(task(), level).task)
-        np.testing.assert_allclose(other.disturbance, level * one.disturbance)
-        np.testing.assert_array_equal(other.start.joint_positions, one.start.joint_positions)
-        np.testing.assert_array_equal(other.start.object_position, one.start.object_position)
-    assert one.disturbance.any()
-
-
-@pytest.mark.parametrize("level", [-1.0, np.inf, np.nan])
-def test_impossible_levels_are_refused(level):
-    with pytest.raises(ValueError, match="0 or more"):
-        disturbed(task(), level)
 
 
 def test_disturbances_show_in_the_motion():

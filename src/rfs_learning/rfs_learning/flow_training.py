@@ -6,7 +6,6 @@ import argparse
 import copy
 import json
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from rfs_policy.flow import flow_matching_loss, push
 from rfs_policy.layout import DELTA_POSE, LAYOUTS, Layout
 from rfs_policy.network import FlowNetwork
 from rfs_policy.torch_base import checkpoint_of, network_of
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor
 
 from rfs_learning.flow_config import FlowConfig
@@ -25,75 +23,43 @@ from rfs_learning.flow_data import ChunkData, augment, subset
 from rfs_learning.flow_normalization import fit_normalization
 from rfs_learning.flow_plot import plot_losses
 from rfs_learning.flow_state import TrainingState
-from rfs_learning.interrupt import Interrupt
+from rfs_learning.training_run import (
+    CONFIG_FILE,
+    METRICS_FILE,
+    TrainingRun,
+    forget_metrics,
+    progress_display,
+    versions,
+)
 
-METRICS_FILE = "metrics.jsonl"
-CONFIG_FILE = "config.json"
 
-
-class FlowTraining:
-    """One run: data, training state, and the folder that everything is written to.
-
-    Every random choice comes from one generator that is saved with the state, so that a resumed run equals an
-    uninterrupted one bit for bit.
-    """
+class FlowTraining(TrainingRun[FlowNetwork]):
+    """One run on some data; a resumed run equals an uninterrupted one bit for bit."""
 
     def __init__(self, data: ChunkData, layout: Layout, config: FlowConfig, output: Path) -> None:
-        self.data, self.layout, self.config, self.output = data, layout, config, output
+        self.data, self.layout = data, layout
         self.train_index, self.validation_index = data.split(config.validation, config.seed)
         torch.manual_seed(config.seed)
         network = FlowNetwork(layout, config.network)
         fit_normalization(network, data, self.train_index)
-        self._begin(network)
-        self.started = time.monotonic()
-
-    def _begin(self, network: FlowNetwork) -> None:
-        optimizer = torch.optim.AdamW(
-            network.parameters(), self.config.learning_rate, weight_decay=self.config.weight_decay, fused=True
-        )
-        generator = torch.Generator().manual_seed(self.config.seed)
-        self.state = TrainingState(network, copy.deepcopy(network), optimizer, generator)
+        super().__init__("train flow", config, output, _first_state(network, config))
 
     def start_from(self, path: str) -> None:
         """Begin with the weights and the normalization of another checkpoint."""
-        self._begin(network_of(load_checkpoint(path, self.layout)))
+        self.state = _first_state(network_of(load_checkpoint(path, self.layout)), self.config)
 
-    def run(self, progress: Progress, until: int | None = None) -> None:
-        """Train to the last step (or `until`), saving on the way; an interrupt saves and ends early."""
-        interrupted = Interrupt()
-        bar = progress.add_task(
-            "train flow", total=self.config.steps, completed=self.state.step, loss=float("nan")
-        )
-        losses: list[float] = []
-        last = self.config.steps if until is None else until
-        while self.state.step < last and not interrupted.seen:
-            losses.append(self.step())
-            progress.update(bar, completed=self.state.step, loss=losses[-1])
-            if self.state.step % self.config.log_every == 0 or self.state.step == last:
-                self._log(float(np.mean(losses)))
-                losses.clear()
-            if self.state.step % self.config.save_every == 0:
-                self.save()
-        self.save()
-        interrupted.restore()
-        if interrupted.seen:
-            progress.console.print(f"stopped at step {self.state.step}; saved: go on with --resume")
+    def learning_rate(self) -> float:
+        """As `learning_rate` says."""
+        return learning_rate(self.state.step, self.config)
 
-    def step(self) -> float:
+    def step(self) -> dict[str, float]:
         """One optimizer step; returns the flow-matching loss."""
         state, config = self.state, self.config
-        for group in state.optimizer.param_groups:
-            group["lr"] = learning_rate(state.step, config)
         choice = torch.randint(len(self.train_index), (config.batch,), generator=state.generator)
         with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
             loss = self.loss(state.network, self.train_index[choice], state.generator, augmented=True)
-        state.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(state.network.parameters(), config.gradient_clip)
-        state.optimizer.step()
-        state.step += 1
-        state.update_average(config.ema)
-        return loss.item()
+        self.descend(loss)
+        return {"loss": loss.item()}
 
     def loss(
         self, network: FlowNetwork, index: Tensor, generator: torch.Generator, augmented: bool
@@ -135,17 +101,6 @@ class FlowTraining:
             "finger_error": error[-16:].mean().item(),
         }
 
-    def _log(self, loss: float) -> None:
-        entry = {
-            "step": self.state.step,
-            "loss": loss,
-            "learning_rate": learning_rate(self.state.step, self.config),
-            "seconds": time.monotonic() - self.started,
-            **self.validate(),
-        }
-        with (self.output / METRICS_FILE).open("a") as stream:
-            stream.write(json.dumps(entry) + "\n")
-
     def save(self) -> None:
         """Training state, checkpoint of the averaged network, and loss plot."""
         self.state.save(self.output)
@@ -154,6 +109,14 @@ class FlowTraining:
             self.output, checkpoint_of(self.state.average, self.layout, self.config.push_steps, record)
         )
         plot_losses(self.output / METRICS_FILE, self.output / "loss.png")
+
+
+def _first_state(network: FlowNetwork, config: FlowConfig) -> TrainingState[FlowNetwork]:
+    optimizer = torch.optim.AdamW(
+        network.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True
+    )
+    generator = torch.Generator().manual_seed(config.seed)
+    return TrainingState(network, copy.deepcopy(network), optimizer, generator)
 
 
 def learning_rate(step: int, config: FlowConfig) -> float:
@@ -178,32 +141,12 @@ def train(
         training.start_from(start)
     record = {"data": [str(path) for path in paths], "layout": layout.name, "training": config.to_dict()}
     write_atomically(output / CONFIG_FILE, json.dumps(record | versions(), indent=2).encode())
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed}/{task.total}  loss {task.fields[loss]:.4f}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns) as progress:
+    with progress_display() as progress:
         progress.console.print(
             f"{len(data)} steps of {int(data.episodes[-1]) + 1} episodes, writing to {output}"
         )
         training.run(progress)
     return training.state.step
-
-
-def forget_metrics(file: Path, after: int) -> None:
-    """Drop entries of steps that will be done again: all of them in a new run."""
-    lines = file.read_text().splitlines(keepends=True) if file.is_file() else []
-    kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= after]
-    write_atomically(file, "".join(kept).encode())
-
-
-def versions() -> dict[str, dict[str, str]]:
-    """Versions that a result depends on, for the run's record."""
-    python = ".".join(str(part) for part in sys.version_info[:3])
-    return {"versions": {"python": python, "torch": torch.__version__, "numpy": np.__version__}}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -11,19 +11,15 @@ import copy
 import json
 import math
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from rfs_policy.checkpoint import write_atomically
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from transformers import Sam2VideoModel
 
 from rfs_learning.flow_state import TrainingState
-from rfs_learning.flow_training import CONFIG_FILE, METRICS_FILE, forget_metrics, versions
-from rfs_learning.interrupt import Interrupt
 from rfs_learning.sam2_batch import Batch, make_batch
 from rfs_learning.sam2_clips import draw_clip
 from rfs_learning.sam2_config import Sam2Config
@@ -32,19 +28,23 @@ from rfs_learning.sam2_folder import save_model
 from rfs_learning.sam2_network import make_network, parameters
 from rfs_learning.sam2_objective import Sam2Objective
 from rfs_learning.sam2_poses import Poses, record_poses
+from rfs_learning.training_run import (
+    CONFIG_FILE,
+    METRICS_FILE,
+    TrainingRun,
+    forget_metrics,
+    progress_display,
+    versions,
+)
 
 MODEL_FOLDER = "model"
 
 
-class Sam2Training:
-    """One run: poses to draw clips of, training state, and the folder that everything is written to.
-
-    Every random choice comes from one generator that is saved with the state, so that a resumed run equals an
-    uninterrupted one.
-    """
+class Sam2Training(TrainingRun[Sam2VideoModel]):
+    """One run with poses to draw clips of."""
 
     def __init__(self, poses: Poses, config: Sam2Config, output: Path) -> None:
-        self.poses, self.config, self.output = poses, config, output
+        self.poses = poses
         torch.manual_seed(config.seed)
         network = make_network(config)
         self.objective = Sam2Objective(network, config)
@@ -56,44 +56,17 @@ class Sam2Training:
             fused=True,
         )
         generator = torch.Generator().manual_seed(config.seed)
-        self.state: TrainingState[Sam2VideoModel] = TrainingState(
-            network, copy.deepcopy(network), optimizer, generator
-        )
-        self.started = time.monotonic()
+        state = TrainingState(network, copy.deepcopy(network), optimizer, generator)
+        super().__init__("train sam2", config, output, state)
 
-    def run(self, progress: Progress, until: int | None = None) -> None:
-        """Train to the last step (or `until`), saving on the way; an interrupt saves and ends early."""
-        interrupted = Interrupt()
-        bar = progress.add_task(
-            "train sam2", total=self.config.steps, completed=self.state.step, loss=float("nan")
-        )
-        steps: list[dict[str, float]] = []
-        last = self.config.steps if until is None else until
-        while self.state.step < last and not interrupted.seen:
-            steps.append(self.step())
-            progress.update(bar, completed=self.state.step, loss=steps[-1]["loss"])
-            if self.state.step % self.config.log_every == 0 or self.state.step == last:
-                self._log(steps)
-                steps.clear()
-            if self.state.step % self.config.save_every == 0:
-                self.save()
-        self.save()
-        interrupted.restore()
-        if interrupted.seen:
-            progress.console.print(f"stopped at step {self.state.step}; saved: go on with --resume")
+    def learning_rate(self) -> float:
+        """As `learning_rate` says."""
+        return learning_rate(self.state.step, self.config)
 
     def step(self) -> dict[str, float]:
         """One optimizer step; returns loss, and IoU of prompted and of tracked frames."""
-        state, config = self.state, self.config
-        for group in state.optimizer.param_groups:
-            group["lr"] = learning_rate(state.step, config)
-        figures = self.objective.loss(self.draw(), state.step, state.generator)
-        state.optimizer.zero_grad(set_to_none=True)
-        figures["loss"].backward()
-        torch.nn.utils.clip_grad_norm_(state.network.parameters(), config.gradient_clip)
-        state.optimizer.step()
-        state.step += 1
-        state.update_average(config.ema)
+        figures = self.objective.loss(self.draw(), self.state.step, self.state.generator)
+        self.descend(figures["loss"])
         return {name: value.item() for name, value in figures.items()}
 
     def draw(self) -> Batch:
@@ -103,16 +76,6 @@ class Sam2Training:
         near = self.objective.near(self.state.step)
         clips = [draw_clip(self.poses, self.config, near, rng) for _ in range(self.config.batch)]
         return make_batch(clips, self.objective.image_size(self.state.step), rng)
-
-    def _log(self, steps: Sequence[dict[str, float]]) -> None:
-        entry = {
-            "step": self.state.step,
-            **{name: _mean([step[name] for step in steps]) for name in steps[0]},
-            "learning_rate": learning_rate(self.state.step, self.config),
-            "seconds": time.monotonic() - self.started,
-        }
-        with (self.output / METRICS_FILE).open("a") as stream:
-            stream.write(json.dumps(entry) + "\n")
 
     def save(self) -> None:
         """Training state, and the averaged model."""
@@ -127,12 +90,6 @@ def learning_rate(step: int, config: Sam2Config) -> float:
     return config.learning_rate * min(warm, left, 1.0)
 
 
-def _mean(values: Sequence[float]) -> float | None:
-    """Over those that are known; None (null in JSON) if none is."""
-    known = [value for value in values if math.isfinite(value)]
-    return float(np.mean(known)) if known else None
-
-
 def train(output: Path, config: Sam2Config, resume: bool) -> None:
     """Record poses, train or resume, write everything below `output`."""
     torch.set_num_threads(config.threads)
@@ -143,14 +100,7 @@ def train(output: Path, config: Sam2Config, resume: bool) -> None:
     forget_metrics(output / METRICS_FILE, after=training.state.step)
     record = {"training": config.to_dict()} | versions()
     write_atomically(output / CONFIG_FILE, json.dumps(record, indent=2).encode())
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed}/{task.total}  loss {task.fields[loss]:.4f}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns) as progress:
+    with progress_display() as progress:
         count = parameters(training.state.network) / 1e6
         progress.console.print(f"{count:.2f} million parameters, writing to {output}")
         training.run(progress)

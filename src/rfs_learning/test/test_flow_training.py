@@ -97,7 +97,7 @@ def test_subset_takes_points_of_its_own_cloud(data):
 def test_loss_falls(data, tmp_path):
     config = small(steps=150, batch=64, draws=4, learning_rate=3e-3)
     training = FlowTraining(data, LAYOUT, config, tmp_path / "run")
-    losses = [training.step() for _ in range(150)]
+    losses = [training.step()["loss"] for _ in range(150)]
     assert np.mean(losses[-20:]) < 0.75 * np.mean(losses[:10])
 
 
@@ -118,7 +118,7 @@ def test_interrupt_saves_and_ends(data, tmp_path):
     training = FlowTraining(data, LAYOUT, small(), tmp_path / "run")
     take_step = training.step
 
-    def interrupted_step() -> float:
+    def interrupted_step() -> dict[str, float]:
         if training.state.step == 4:
             signal.raise_signal(signal.SIGINT)
         return take_step()

@@ -21,6 +21,7 @@ class ActionSpace(nn.Module, ABC):
         noise_shape: (H, D) of the flow noise that it draws by itself (residual RL); None where it draws none.
         initial_std: (dim,) deviations of u with which PPO explores at first, and the units that it works
             in. The mean starts at zero.
+        latent: the part of u that is the flow's noise a0; may be empty.
         residual: the part of u that is a residual and costs a little in the reward; may be empty.
     """
 
@@ -28,6 +29,7 @@ class ActionSpace(nn.Module, ABC):
     execute: int
     noise_shape: tuple[int, int] | None = None
     initial_std: Tensor
+    latent: slice = slice(0, 0)
     residual: slice = slice(0, 0)
 
     @abstractmethod

@@ -60,7 +60,7 @@ class EpisodeChoices:
         self._policy, self._space, self._sampled = policy, policy.space, noise == "sampled"
         self._decisions = -(-max_steps // self._space.execute)
         # Spaces without a flow have no latent part.
-        self._latent: slice = getattr(self._space, "latent", slice(0, 0))
+        self._latent = self._space.latent
         self._latents = len(range(self._space.dim)[self._latent])
         self._deviations = torch.zeros(environments, self._decisions, self._latents)
         self._noise: list[Tensor | None] = [None] * environments

@@ -172,8 +172,13 @@ def test_ctrl_c_while_training_saves_and_goes_on(
     assert numbers(finished(plan)) == numbers(whole)
 
 
-@pytest.mark.parametrize("error", [DivergedError("PPO's value loss"), OSError(28, "No space left on device")])
-def test_a_failure_is_told_through_the_pipe(error, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [(DivergedError("PPO's value loss"), "PPO's value loss"), (OSError(28, "No space left"), "make room")],
+)
+def test_a_failure_is_told_through_the_pipe(
+    error, words, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(self, *_):
         raise error
 
@@ -187,7 +192,8 @@ def test_a_failure_is_told_through_the_pipe(error, plan: Plan, monkeypatch: pyte
     assert main([str(tell)]) == 1
     torch.set_num_threads(threads)
     told = json.loads(os.read(listen, 4096))
-    assert told == {"problem": str(error), "diverged": isinstance(error, DivergedError)}
+    assert words in told["problem"]
+    assert told["diverged"] == isinstance(error, DivergedError)
 
 
 def test_ingredients_of_other_settings_are_refused(plan: Plan) -> None:

@@ -132,6 +132,7 @@ def test_time_left_comes_from_cells_alike(tmp_path: Path) -> None:
     assert left.of_cell(Cell("pinch", "rfs_hand", 1)) == 600.0
     assert left.of_cell(Cell("pinch", "vqvae", 1)) == 800.0
     assert left.of_cells([Cell("power", "pca", 1)], {Cell("power", "pca", 2): 400.0}, 2) == 1000.0
+    assert left.of_cells([], {Cell("power", "pca", 1): 5000.0}, 2) == 100.0
     assert left.of_cells([], {}, 2) == 0.0
 
 

@@ -92,10 +92,18 @@ def test_differences_that_hold_no_zero_are_bold(plan: Plan) -> None:
     write(plan, "residual_hand_arm", [40, 42, 44])
     text = page(read(plan))
     one = row(text, "## Differences", "RFS, hand + arm - Residual RL, hand + arm")
-    assert one[2].startswith("**+0.780 [")
-    assert not row(text, "## Differences", "RFS, hand + arm - DSRL, hand + arm")[2].startswith("**")
-    assert one[-1] == "+0.534"
-    assert (one[1], one[3]) == ("-", "-")
+    assert one[1:5] == ["-", "-", "-", "+0.534"]
+    assert one[5].startswith("**+0.780 [")
+    assert one[7].startswith("**+0.390 [")
+    assert one[8] == "+0.696"
+    assert not row(text, "## Differences", "RFS, hand + arm - DSRL, hand + arm")[5].startswith("**")
+
+
+def test_one_task_has_no_overall(plan: Plan) -> None:
+    write(plan, "rfs_hand", [180, 190])
+    text = page(Results.read(plan.results, ["power"], 3))
+    assert len(row(text, "Without sampling: a0", "RFS, hand")) == 3
+    assert "overall |" not in text
 
 
 def test_steps_to_80_percent_count_the_seeds_that_got_there(plan: Plan) -> None:

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from rfs_learning.rl.methods import METHODS
 from rfs_learning.rl.rl_config import RlConfig
-from rfs_learning.rl.table1_cells import training_success
+from rfs_learning.rl.table1_cells import in_a_sentence, training_success
 from rfs_learning.rl.table1_plan import Cell, EvaluationPlan, Plan, cells
 from rfs_learning.rl.table1_record import RECORD_FILE, CellRecord, open_record
 from rfs_learning.rl.table1_report import write_report
@@ -172,7 +172,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 whole = sitting.run()
         page = write_report(plan.results, tasks, len(seeds))
     except (ValueError, OSError) as error:
-        print(f"rfs table1: {error}", file=sys.stderr)
+        print(f"rfs table1: {in_a_sentence(error)}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         print("rfs table1: ended; what was finished is kept, the same command goes on", file=sys.stderr)

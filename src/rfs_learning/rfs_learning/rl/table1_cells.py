@@ -5,6 +5,7 @@ gave it: when that one closes it or ends, however it ends, this one saves and en
 goes to the file descriptor in the first argument, which also works where the disk is full.
 """
 
+import errno
 import fcntl
 import json
 import os
@@ -182,10 +183,17 @@ def main(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except (DivergedError, ValueError, OSError) as error:
-        message = {"problem": str(error), "diverged": isinstance(error, DivergedError)}
+        message = {"problem": in_a_sentence(error), "diverged": isinstance(error, DivergedError)}
         os.write(tell, json.dumps(message).encode())
         return 1
     return 0
+
+
+def in_a_sentence(error: Exception) -> str:
+    """What went wrong, and for a full disk the way out."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "the disk is full: make room, then the same command goes on where it ended"
+    return str(error)
 
 
 def _end_with_orderer() -> None:

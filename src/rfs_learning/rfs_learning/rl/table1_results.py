@@ -99,10 +99,15 @@ class Results:
         found = self.mean(method, task, lambda record: area(record.rates))
         return found and replace(found, low=max(found.low, 0.0), high=min(found.high, 1.0))
 
-    def area_difference(self, first: str, second: str, task: str) -> Estimate | None:
-        """Of two methods' areas."""
-        a, b = ([area(record.rates) for record in self.of(method, task)] for method in (first, second))
-        return mean_difference(a, b) if a and b else None
+    def area_difference(self, first: str, second: str, task: str | None) -> Estimate | None:
+        """Of two methods' areas, on a task or over all (None)."""
+        parts = []
+        for each in self.tasks if task is None else (task,):
+            a, b = ([area(record.rates) for record in self.of(method, each)] for method in (first, second))
+            if not (a and b):
+                return None
+            parts.append(mean_difference(a, b))
+        return combined(parts)
 
     def mean(self, method: str, task: str, value: Callable[[CellRecord], float]) -> Estimate | None:
         """Over seeds, of anything that a record tells."""

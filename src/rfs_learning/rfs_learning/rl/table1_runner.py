@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 from rfs_learning.interrupt import Interrupt
-from rfs_learning.rl.table1_cells import INTERRUPTED
+from rfs_learning.rl.table1_cells import INTERRUPTED, in_a_sentence
 from rfs_learning.rl.table1_plan import Cell, Plan
 from rfs_learning.rl.table1_record import RECORD_FILE, CellRecord, open_record
 
@@ -127,7 +127,7 @@ class Runner:
         try:
             process = CellProcess(self.plan, cell, self.command)
         except OSError as error:
-            self._end(Ending(cell, str(error)))
+            self._end(Ending(cell, in_a_sentence(error)))
             return
         self._running[process.told] = process
 
@@ -145,7 +145,7 @@ class Runner:
         try:
             record_failure(self.plan, ending)
         except OSError as error:
-            text = f"{ending.problem} (and its record could not be written: {error})"
+            text = f"{ending.problem} (and its record could not be written: {in_a_sentence(error)})"
             ending = Ending(ending.cell, text, ending.diverged)
         self.on_end(ending)
 

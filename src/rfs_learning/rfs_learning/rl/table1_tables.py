@@ -17,7 +17,7 @@ PAIRS = (
     ("rfs_chunk_hand", "rfs_hand"),
 )
 """Methods that differ in one thing."""
-NOTHING = "-"
+NOTHING, OVERALL = "-", "overall"
 _REACHED = f"{100 * REACHED:.0f} %"
 _NOISES = {
     "mean": "Without sampling: a0 is the actor's mean, or 0 where none is chosen (residual RL, base)",
@@ -27,16 +27,20 @@ _NOISES = {
 
 def success(results: Results, noise: Noise) -> str:
     """Table 1 of the paper, and the paper's numbers beside ours."""
-    head = ["method", "overall", "paper"]
-    for task in results.tasks:
-        head += [task, "paper"]
-    rows = []
+    head, rows = ["method"], []
+    for column in _columns(results):
+        head += [column or OVERALL, "paper"]
     for method in ROWS:
-        row = [label(method), _with_count(results, method, None, noise), _paper(method, "overall")]
-        for task in results.tasks:
-            row += [_with_count(results, method, task, noise), _paper(method, task)]
+        row = [label(method)]
+        for column in _columns(results):
+            row += [_with_count(results, method, column, noise), _paper(method, column or OVERALL)]
         rows.append(row)
     return f"{_NOISES[noise]}.\n\n" + _table(head, rows)
+
+
+def _columns(results: Results) -> list[str | None]:
+    """Overall (None), where that is more than one task, and the tasks."""
+    return [*([None] if len(results.tasks) > 1 else []), *results.tasks]
 
 
 def _with_count(results: Results, method: str, task: str | None, noise: Noise) -> str:
@@ -52,22 +56,26 @@ def _paper(method: str, column: str) -> str:
     return NOTHING if numbers is None else f"{numbers[0]:.3f} ± {numbers[1]:.3f}"
 
 
+def _paper_difference(first: str, second: str, column: str) -> str:
+    """Of the paper's means; `-` where it has none."""
+    means = [getattr(METHODS[method], column, (math.nan, math.nan))[0] for method in (first, second)]
+    difference = means[0] - means[1]
+    return NOTHING if math.isnan(difference) else f"{difference:+.3f}"
+
+
 def differences(results: Results) -> str:
     """Pairs of methods that differ in one thing."""
-    columns = [None, *results.tasks]
-    head = (
-        ["difference"]
-        + [f"{'overall' if task is None else task}, a0 {noise}" for noise in NOISES for task in columns]
-        + [f"area, {task}" for task in results.tasks]
-        + ["paper, overall"]
-    )
-    rows = []
+    head, rows = ["difference"], []
+    for column in _columns(results):
+        name = column or OVERALL
+        head += [*(f"{name}, a0 {noise}" for noise in NOISES), "area", "paper"]
     for first, second in PAIRS:
-        found = [results.difference(first, second, task, noise) for noise in NOISES for task in columns]
-        areas = [results.area_difference(first, second, task) for task in results.tasks]
-        paper = METHODS[first].overall[0] - METHODS[second].overall[0]
-        name = f"{label(first)} - {label(second)}"
-        rows.append([name, *map(_signed, found), *map(_signed, areas), f"{paper:+.3f}"])
+        row = [f"{label(first)} - {label(second)}"]
+        for column in _columns(results):
+            found = [results.difference(first, second, column, noise) for noise in NOISES]
+            row += map(_signed, [*found, results.area_difference(first, second, column)])
+            row.append(_paper_difference(first, second, column or OVERALL))
+        rows.append(row)
     text = (
         "95 % intervals (Welch over seeds, Newcombe over episodes, the wider at each end); bold: 0 is "
         "outside. Of many comparisons some are bold by chance. Area: under the learning curve."

@@ -44,7 +44,7 @@ class TimeLeft:
             whole = self.of_cell(cell)
             if whole is None:
                 return None
-            left.append(max(whole - spent, 0.0))
+            left.append(max(whole - spent, 0.1 * whole))  # one that takes longer is hardly done at once
         return max(sum(left) / jobs, max(left, default=0.0))
 
 

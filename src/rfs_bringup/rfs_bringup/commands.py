@@ -34,7 +34,7 @@ COMMANDS = (
     Command("train sam2", "train a small SAM2 on simulated pictures", "rfs_learning.sam2_training"),
     Command("table1", "every method of the paper's table 1, over seeds; resumable", "rfs_learning.rl.table1"),
     Command("distill", "a modulation's rollouts to a point-cloud policy", "rfs_learning.rl.distill"),
-    Command("figures", "rollouts side by side, what noise does: rollouts|noise", "rfs_learning.rl.figures_command"),
+    Command("figures", "pictures: ./rfs figures rollouts|noise", "rfs_learning.rl.figures_command"),
     Command("evaluate", "success of a policy over seeds and objects", "rfs_learning.evaluation"),
     Command("weights", "fetch SAM2.1: ./rfs weights sam2.1-tiny|small|...", "rfs_reward.weights_command"),
     Command("bench", "benchmarks: ./rfs bench [NAME] [--json FILE]", "rfs_bringup.benchmarks"),

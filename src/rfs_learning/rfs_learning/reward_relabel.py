@@ -80,7 +80,7 @@ def _judgement(judge: Judge, recorded: RecordedFrame) -> Judgement:
     """A prompt that names no object changes nothing, as live."""
     if recorded.prompt is not None:
         try:
-            return judge.prompt(recorded.frame, points=[recorded.prompt])
+            return judge.prompt(recorded.frame, **recorded.prompt)
         except PromptError:
             pass
     return judge.observe(recorded.frame)

@@ -13,6 +13,8 @@ from rfs_sim_bridge.nodes import messages
 from rfs_sim_bridge.pictures import Camera
 from sensor_msgs.msg import CameraInfo, Image
 
+from rfs_msgs.msg import TrackerPrompt
+
 CAMERA = Camera()
 _TOPICS = {
     "/camera/color/extrinsics": TransformStamped,
@@ -20,6 +22,7 @@ _TOPICS = {
     "/camera/color/image_raw": Image,
     "/camera/depth/image_rect": Image,
     "/rfs/reward/prompt": PointStamped,
+    "/rfs/reward/prompted": TrackerPrompt,
 }
 
 
@@ -55,6 +58,12 @@ class FilmedRecording(Recording):
         message.header.stamp = time_message(stamp)
         message.point.x, message.point.y = x, y
         self.add("/rfs/reward/prompt", message)
+
+    def prompt(self, stamp: int, kind: int, coordinates: list[float]) -> None:
+        """The tracker takes a prompt of the service in the frame of this stamp."""
+        message = TrackerPrompt(kind=kind, coordinates=coordinates)
+        message.header.stamp = time_message(stamp)
+        self.add("/rfs/reward/prompted", message)
 
 
 def filmed(seed: int = 100, name: str = "sphere", ticks: int = 40) -> tuple[FilmedRecording, bool]:

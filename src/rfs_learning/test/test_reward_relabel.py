@@ -22,6 +22,7 @@ from rfs_learning.reward_frames import RecordedFrames  # noqa: E402
 from rfs_learning.reward_label_file import read_label_file  # noqa: E402
 from rfs_learning.reward_labels import RewardLabels, labels_file  # noqa: E402
 from rfs_reward.judge import Judge, Tracking  # noqa: E402
+from rfs_reward.prompt_places import BOX, PIXEL  # noqa: E402
 from rfs_reward.robot_view import RobotView  # noqa: E402
 from rfs_reward.trackers.rgbd import RgbdTracker  # noqa: E402
 from rfs_sim_bridge.camera import take_picture  # noqa: E402
@@ -224,6 +225,30 @@ def test_a_click_during_the_episode_counts_again(tmp_path) -> None:
     labels = read(bag, "rgbd")
     assert labels.tracking.tolist() == [Tracking.NONE, Tracking.NONE, Tracking.SEEN, Tracking.SEEN]
     assert np.isnan(labels.reward[:2]).all()
+    assert np.linalg.norm(labels.centroid[2] - task.object_pose[0][0]) < 0.03
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize("kind", ["pixel", "box"])
+def test_a_prompt_of_the_service_counts_again_for_the_frame_that_it_was_taken_in(kind, tmp_path) -> None:
+    """It is recorded some frames after that one: by then the tracker has looked."""
+    config = tmp_path / "reward.yaml"
+    config.write_text("automatic: false\n")
+    task, recording = GraspTask(objects=["box"]), FilmedRecording()
+    task.reset([5])
+    rows, columns = np.nonzero(take_picture(task.snapshot(), CAMERA).segmentation == 2)
+    for number in range(5):
+        recording.film(START + number * PERIOD, START + (number - 1) * PERIOD, task)
+    if kind == "pixel":
+        recording.prompt(START + 2 * PERIOD, PIXEL, [float(np.median(columns)), float(np.median(rows))])
+    else:
+        recording.prompt(
+            START + 2 * PERIOD, BOX, [*map(float, (columns.min(), rows.min(), columns.max(), rows.max()))]
+        )
+    bag = recording.write(tmp_path / "s" / "a", sim_time="lockstep")
+    assert main(["relabel", str(bag), "--tracker", "rgbd", "--config", str(config)]) == 0
+    labels = read(bag, "rgbd")
+    assert labels.tracking.tolist() == [Tracking.NONE] * 2 + [Tracking.SEEN] * 3
     assert np.linalg.norm(labels.centroid[2] - task.object_pose[0][0]) < 0.03
 
 

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ _RESTART = _SECOND  # ns that stamps must run back for another clock; less is a 
 _PENDING = 8  # pictures that wait for the rest
 _JOINTS = 1000  # samples: 10 s at 100 Hz, 1 s at 1 kHz
 _SILENT = 1.0  # s
+_MAX_AGE = 0.25  # s; of joint states in realtime
+SCENE_GAP = 5 * _SECOND
+"""ns; in lockstep the stamps of two scenes are farther apart."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +50,11 @@ class FrameMatcher:
         self._given = -1
         self._given_at = -np.inf
         self._restarted = False
+
+    @classmethod
+    def for_time(cls, lockstep: bool) -> Self:
+        """As lockstep or realtime needs it, live and over recordings."""
+        return cls(JointStates(None), gap=0.0) if lockstep else cls(JointStates(_MAX_AGE))
 
     def take_color(self, stamp: int, message: Any, now: float) -> None:
         """A picture of `stamp` (ns) came at monotonic time `now` (s)."""

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rfs_description.joint_states import JointStates
 from rfs_description.robot import JOINTS
 from rfs_reward.frame_match import FrameMatcher, Match
 
@@ -14,11 +13,11 @@ STILL = np.zeros(23)
 
 
 def realtime() -> FrameMatcher:
-    return FrameMatcher(JointStates(0.25))
+    return FrameMatcher.for_time(lockstep=False)
 
 
 def lockstep() -> FrameMatcher:
-    return FrameMatcher(JointStates(None), gap=0.0)
+    return FrameMatcher.for_time(lockstep=True)
 
 
 def show(matcher: FrameMatcher, stamp: int, now: float = 0.0, joints: np.ndarray = STILL) -> Match | None:

@@ -27,7 +27,7 @@ from rfs_sim_bridge.nodes import messages  # noqa: E402
 from rfs_sim_bridge.pictures import OBJECT, Camera  # noqa: E402
 from sensor_msgs.msg import CameraInfo, Image, JointState  # noqa: E402
 
-from rfs_msgs.msg import EpisodeStatus, GraspReward  # noqa: E402
+from rfs_msgs.msg import EpisodeStatus, GraspReward, TrackerPrompt  # noqa: E402
 from rfs_msgs.srv import PromptTracker  # noqa: E402
 
 PATIENCE = 30.0
@@ -76,6 +76,7 @@ class Rig:
         self.executor.add_node(self.node)
         self.faults = Faults()
         self.rewards: list[GraspReward] = []
+        self.prompted: list[TrackerPrompt] = []
         self.masks: list[Image] = []
         self.debug: list[Image] = []
         self.status: dict[str, str] = {}
@@ -100,6 +101,7 @@ class Rig:
     def _listen(self) -> None:
         create = self.node.create_subscription
         create(GraspReward, "/rfs/reward", self.rewards.append, 10)
+        create(TrackerPrompt, "/rfs/reward/prompted", self.prompted.append, 10)
         create(Image, "/rfs/reward/mask", self.masks.append, BEST_EFFORT)
         create(Image, "/rfs/reward/debug_image", self.debug.append, BEST_EFFORT)
         create(DiagnosticArray, "/diagnostics", self._hear, 10)
@@ -239,13 +241,19 @@ def test_prompts_are_answered(rig: Rig) -> None:
     assert "four numbers" in rig.prompt(Kind.BOX, [1.0]).message
     assert "7 is no kind of prompt" in rig.prompt(7, []).message
     rig.wait_for_object()  # a refused prompt changes nothing
-    for kind, coordinates in ((Kind.PIXEL, list(rig.pixel)), (Kind.BOX, rig.box), (Kind.AUTOMATIC, [])):
+    prompts = [(Kind.PIXEL, list(rig.pixel)), (Kind.BOX, rig.box), (Kind.AUTOMATIC, [])]
+    for kind, coordinates in prompts:
         answer = rig.prompt(kind, coordinates)
         assert answer.success, answer.message
         assert answer.confidence > 0.3
         assert answer.centroid.z == pytest.approx(rig.truth[2], abs=0.02)
     assert rig.click(*rig.pixel) == "taken"
     assert "outside the picture" in rig.click(-5.0, 0.0)
+    rig.wait(lambda: len(rig.prompted) >= 3, "the prompts that were taken, to be recorded")
+    taken = [(prompt.kind, prompt.coordinates.tolist()) for prompt in rig.prompted]
+    assert taken == [(kind, np.float32(places).tolist()) for kind, places in prompts]  # no refused, no click
+    stamps = {nanoseconds(reward.header.stamp) for reward in rig.rewards}
+    assert {nanoseconds(prompt.header.stamp) for prompt in rig.prompted} <= stamps
 
 
 def test_mask_and_debug_picture_belong_to_the_picture(rig: Rig) -> None:

@@ -10,7 +10,7 @@ from rfs_policy.nodes.stamps import time_message
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from rfs_msgs.msg import GraspReward
+from rfs_msgs.msg import GraspReward, TrackerPrompt
 from rfs_msgs.srv import PromptTracker
 from rfs_reward.judge import Judgement
 
@@ -61,19 +61,8 @@ def point(position: NDArray[np.float64]) -> Point:
     return Point(x=x, y=y, z=z)
 
 
-def prompt_places(request: PromptTracker.Request) -> dict[str, NDArray[np.float64]]:
-    """`points` (n, 2) or `box` (4,) of a request, in pixels, or nothing for an automatic prompt.
-
-    Raises:
-        ValueError: an unknown kind, or coordinates that do not fit it.
-    """
-    numbers = np.array(request.coordinates, np.float64)
-    if request.kind == PromptTracker.Request.AUTOMATIC:
-        return {}
-    if request.kind == PromptTracker.Request.PIXEL:
-        if not numbers.size or numbers.size % 2:
-            raise ValueError(f"PIXEL takes x and y of one or more pixels, got {numbers.size} numbers")
-        return {"points": numbers.reshape(-1, 2)}
-    if request.kind == PromptTracker.Request.BOX:
-        return {"box": numbers}
-    raise ValueError(f"{request.kind} is no kind of prompt: 0 automatic, 1 pixel, 2 box")
+def prompt(stamp: int, request: PromptTracker.Request) -> TrackerPrompt:
+    """A request that was taken in the frame of this stamp, ns."""
+    message = TrackerPrompt(kind=request.kind, coordinates=request.coordinates)
+    message.header.stamp = time_message(stamp)
+    return message

@@ -3,8 +3,8 @@
 Callbacks only keep the newest complete frame; a thread of its own tracks the object in it, and frames that
 come meanwhile are dropped. `/rfs/reward/reset` begins an episode, and so does, in realtime, a new one on
 `/rfs/episode`. `/rfs/reward/set_prompt` and `/rfs/reward/prompt` (a pixel of the color picture) say what to
-track. Publishes `/rfs/reward`, and, while somebody listens, `/rfs/reward/mask` and
-`/rfs/reward/debug_image`.
+track; what the service's prompts say goes out on `/rfs/reward/prompted` once it is taken, to be recorded.
+Publishes `/rfs/reward`, and, while somebody listens, `/rfs/reward/mask` and `/rfs/reward/debug_image`.
 
 Parameters: `sim_time` ("realtime" or "lockstep"), `tracker` ("rgbd" or "sam2"), `weights` (of the tracker),
 `config` (YAML file; empty: the package's), `image_size` (that the tracker works at, pixels; 0: its own),
@@ -22,29 +22,27 @@ from geometry_msgs.msg import PointStamped, TransformStamped
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rfs_description.joint_states import JointStates
 from rfs_policy.cadence import Cadence
 from rfs_policy.diagnostics import Level, Status, cadence_status, to_message
 from rfs_policy.nodes.run import RefusalError, run
 from rfs_policy.nodes.stamps import nanoseconds
 from sensor_msgs.msg import CameraInfo, Image, JointState
 
-from rfs_msgs.msg import EpisodeStatus, GraspReward
+from rfs_msgs.msg import EpisodeStatus, GraspReward, TrackerPrompt
 from rfs_msgs.srv import PromptTracker, ResetReward
 from rfs_reward.calibration import Calibration
 from rfs_reward.debug_picture import draw
-from rfs_reward.frame_match import FrameMatcher
+from rfs_reward.frame_match import SCENE_GAP, FrameMatcher
 from rfs_reward.judge import Judge, Judgement
 from rfs_reward.nodes import messages
 from rfs_reward.nodes.parameters import RewardParameters, give_way, limit_threads
+from rfs_reward.prompt_places import prompt_places
 from rfs_reward.reward_config import RewardConfig
 from rfs_reward.reward_worker import Prompt, Result, RewardWorker
 from rfs_reward.robot_view import RobotView
 from rfs_reward.trackers.registry import make_tracker
 
 _NAME = "rfs reward"
-_MAX_AGE = 0.25  # s; of joint states in realtime
-_SCENE_GAP = 5_000_000_000  # ns; in lockstep the stamps of two scenes are farther apart
 _PATIENCE = 10.0  # s that a service waits for the tracker
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -61,9 +59,8 @@ class RewardNode(Node):
         limit_threads(given.threads)
         self._source = tracker.name
         self._calibration = Calibration()
-        joints = JointStates(None if given.lockstep else _MAX_AGE)
-        self._matcher = FrameMatcher(joints, gap=0.0) if given.lockstep else FrameMatcher(joints)
-        gap = _SCENE_GAP if given.lockstep else 0
+        self._matcher = FrameMatcher.for_time(given.lockstep)
+        gap = SCENE_GAP if given.lockstep else 0
         judge = Judge(tracker, config)
         self._worker = RewardWorker(judge, RobotView(), self._calibration, self._publish, gap)
         self._told = self._answer = ""
@@ -91,6 +88,7 @@ class RewardNode(Node):
         self._rewards = self.create_publisher(GraspReward, "/rfs/reward", 100)
         self._masks = self.create_publisher(Image, "/rfs/reward/mask", self._camera_qos(depth))
         self._pictures = self.create_publisher(Image, "/rfs/reward/debug_image", self._camera_qos(depth))
+        self._prompted = self.create_publisher(TrackerPrompt, "/rfs/reward/prompted", 10)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self.create_service(PromptTracker, "/rfs/reward/set_prompt", self._on_prompt)
         self.create_service(ResetReward, "/rfs/reward/reset", self._on_reset)
@@ -164,11 +162,12 @@ class RewardNode(Node):
             if judgement is not None:
                 response.confidence = judgement.confidence
                 response.centroid = messages.point(judgement.centroid)
+                self._prompted.publish(messages.prompt(judgement.stamp, request))
             self._note_answer(judgement, problem)
             answered.set()
 
         try:
-            self._worker.prompt(Prompt(answer, **messages.prompt_places(request)))
+            self._worker.prompt(Prompt(answer, **prompt_places(request.kind, request.coordinates)))
         except ValueError as error:
             answer(None, str(error))
         in_time = answered.wait(_PATIENCE)

@@ -5,10 +5,12 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from rfs_learning.rl.ingredients import _require_same
 from rfs_learning.rl.methods import METHODS, empty_space, make_space
 from rfs_learning.rl.modulated_env import ModulatedGrasp
 from rfs_learning.rl.policy import SteeredPolicy
@@ -147,7 +149,7 @@ def test_an_iteration_is_every_environments_whole_episode(tmp_path: Path) -> Non
     entry = begin(tmp_path).iterate()
     assert (entry.control_steps, entry.episodes) == (18, 3)
     chunked = begin(tmp_path / "chunk", "rfs_chunk_hand")
-    assert chunked.env.max_episode_length == 3
+    assert chunked.env.decisions == 3
     assert chunked.iterate().control_steps == 18
 
 
@@ -182,3 +184,12 @@ def test_killed_at_any_moment_the_run_goes_on(tmp_path: Path) -> None:
     whole.run(until=resumed.control_steps)
     expected, found = weights(whole), weights(resumed)
     assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+def test_bases_of_other_settings_are_refused(tmp_path: Path) -> None:
+    config = tiny_config()
+    few = replace(config, demonstrations=replace(config.demonstrations, count=2))
+    _require_same(tmp_path, few, few.task("power"))
+    _require_same(tmp_path, few, few.task("power"))
+    with pytest.raises(ValueError, match=r"other settings \(demonstrations\)"):
+        _require_same(tmp_path, config, config.task("power"))

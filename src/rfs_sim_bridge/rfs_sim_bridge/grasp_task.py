@@ -16,10 +16,10 @@ from rfs_sim_bridge import observations, rewards
 from rfs_sim_bridge.camera_noise import Exposure
 from rfs_sim_bridge.cloud import CloudCaster
 from rfs_sim_bridge.engine import Array, Engine
+from rfs_sim_bridge.engines import make_engine
 from rfs_sim_bridge.episodes import draw
 from rfs_sim_bridge.interpenetration import interpenetration
 from rfs_sim_bridge.linear_motion import LinearMotion
-from rfs_sim_bridge.mujoco_engine import MujocoEngine
 from rfs_sim_bridge.objects import ObjectSpec, find_objects
 from rfs_sim_bridge.snapshot import Snapshot
 from rfs_sim_bridge.step_result import StepResult
@@ -45,7 +45,7 @@ class GraspTask:
         self.num_envs = num_envs
         chosen = find_objects(objects)
         self.objects: list[ObjectSpec] = [chosen[i % len(chosen)] for i in range(num_envs)]
-        self.engine = engine or MujocoEngine(num_envs, self.config.timestep, threads)
+        self.engine = engine or make_engine(self.config.engine, num_envs, self.config.timestep, threads)
         self.limits = Limits.load(period=self.config.period)
         self._caster = CloudCaster(self.config.cloud, num_envs, threads)
         self._exposures: dict[int, Exposure] = {}

@@ -14,6 +14,7 @@ from rfs_sim_bridge.setting_kinds import check_kinds
 
 Range = tuple[float, float]
 MAX_RAYS = 8192
+ENGINES = ("mujoco", "warp")
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ class TaskConfig:
     """All settings of `GraspTask`; `default()` reads the packaged YAML, `replace` from dataclasses changes
     some."""
 
+    engine: str = "mujoco"
     control_rate: float = 10.0
     timestep: float = 0.0025
     episode_seconds: float = 8.0

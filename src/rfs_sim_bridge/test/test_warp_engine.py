@@ -42,3 +42,11 @@ def test_agrees_with_mujoco_and_resets_one_of_a_batch():
         np.testing.assert_allclose(results[0].reward, results[1].reward, atol=1e-2)
     assert np.abs(warp.joint_velocities).max() > 0.1
     np.testing.assert_array_equal(warp.time, exact.time)
+
+
+def test_the_engine_is_a_line_of_the_task_settings(monkeypatch):
+    monkeypatch.setitem(sys.modules, "mujoco_warp", None)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install mujoco-warp"):
+        GraspTask(TaskConfig.from_dict({"engine": "warp"}))
+    with pytest.raises(ValueError, match="unknown engine 'bullet'; there are: mujoco, warp"):
+        TaskConfig.from_dict({"engine": "bullet"})

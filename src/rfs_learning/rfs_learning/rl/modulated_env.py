@@ -22,6 +22,7 @@ class ModulatedGrasp(VecEnv):
     success earns at once what holding on until the end would have earned.
 
     Attributes:
+        decisions: choices in the longest episode.
         ended, succeeded: episodes since `begin`.
     """
 
@@ -31,7 +32,7 @@ class ModulatedGrasp(VecEnv):
         self.space, self.cfg, self.device = space, ppo, "cpu"
         self.simulation = GraspTask(task.task, ppo.environments, task.objects, ppo.threads)
         self.num_envs, self.num_actions = ppo.environments, space.dim
-        self.max_episode_length = decisions(task, space)
+        self.decisions = self.max_episode_length = task.task.max_steps // space.execute
         self.episode_length_buf = torch.zeros(self.num_envs, dtype=torch.long)
         self._gamma, self._residual_cost, self._scale = ppo.gamma, residual_cost, ppo.reward_scale
         self._seed = seed
@@ -69,8 +70,8 @@ class ModulatedGrasp(VecEnv):
         if done.any():
             self._restart(np.flatnonzero(done))
         self._observe()
-        tensors = (self._scale * reward).astype(np.float32), done.astype(np.float32)
-        return self.get_observations(), *map(torch.from_numpy, tensors), {}
+        scaled = torch.from_numpy((self._scale * reward).astype(np.float32))
+        return self.get_observations(), scaled, torch.from_numpy(done.astype(np.float32)), {}
 
     def _holding_on(self, reward: NDArray, result: StepResult) -> NDArray:
         """What successful environments would earn until their time is over, at the present reward."""
@@ -97,11 +98,6 @@ class ModulatedGrasp(VecEnv):
     def _observe(self) -> None:
         self._observation = torch.from_numpy(self.simulation.privileged())
         self.episode_length_buf = torch.from_numpy(self.simulation.steps // self.space.execute)
-
-
-def decisions(task: RlTask, space: ActionSpace) -> int:
-    """Choices in the longest episode."""
-    return task.task.max_steps // space.execute
 
 
 def _seed_of(*words: int) -> int:

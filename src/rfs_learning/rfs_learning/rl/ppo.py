@@ -51,7 +51,7 @@ def make_ppo(env: ModulatedGrasp, config: PpoConfig) -> PPO:
     groups = {"critic": ["features", "time"]}
     critic = MLPModel(observation, groups, "critic", 1, config.hidden, "elu", True)
     critic.obs_normalizer = ClippedNormalization(critic.obs_dim)
-    storage = RolloutStorage("rl", env.num_envs, env.max_episode_length, observation, [env.num_actions])
+    storage = RolloutStorage("rl", env.num_envs, env.decisions, observation, [env.num_actions])
     return PPO(
         actor,
         critic,

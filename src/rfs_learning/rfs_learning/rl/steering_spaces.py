@@ -3,6 +3,8 @@
 Equations 4, 5 and 9 of the paper, as rows of its table 2.
 """
 
+from functools import cache
+
 import torch
 from rfs_control.limits import Limits
 from torch import Tensor
@@ -15,9 +17,14 @@ from rfs_learning.rl.rl_config import ResidualBound, SteeringConfig
 def arm_steps(u: Tensor, rate: float) -> Tensor:
     """Palm deltas (n, 6), m and rad, of an arm that is learned from scratch: u (n, 6) in largest steps at
     `rate` Hz, cut to +-1."""
+    return u.clamp(-1.0, 1.0) * _largest_step(rate)
+
+
+@cache
+def _largest_step(rate: float) -> Tensor:
+    """(6,) largest palm delta at that rate, m and rad."""
     limits = Limits.load(period=1.0 / rate)
-    largest = [limits.translation_step] * 3 + [limits.rotation_step] * 3
-    return u.clamp(-1.0, 1.0) * u.new_tensor(largest)
+    return torch.tensor([limits.translation_step] * 3 + [limits.rotation_step] * 3)
 
 
 def residual_bounds(bound: ResidualBound) -> Tensor:
@@ -32,6 +39,8 @@ class FlowSteering(ActionSpace):
     D entries of a_r, in residual bounds, where `residual`. a_r is the same for all steps of a chunk. Without
     `latent`, a0 is drawn from N(0, I). At u = 0 the action is the base policy's at a0 = 0, exactly.
     """
+
+    bounds: Tensor
 
     def __init__(
         self,

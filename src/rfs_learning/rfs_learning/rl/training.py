@@ -108,7 +108,7 @@ class RlTraining:
         losses = self._update()
         self.iteration += 1
         env = self.env
-        self.control_steps += env.num_envs * env.max_episode_length * self.space.execute
+        self.control_steps += env.num_envs * env.decisions * self.space.execute
         return Iteration(
             iteration=self.iteration,
             control_steps=self.control_steps,
@@ -136,7 +136,7 @@ class RlTraining:
         """Fill PPO's storage; returns the mean reward of a choice."""
         observation, rewards = self.env.get_observations(), []
         with torch.inference_mode():
-            for _ in range(self.env.max_episode_length):
+            for _ in range(self.env.decisions):
                 choice = self.ppo.act(observation)
                 observation, reward, done, extras = self.env.step(choice)
                 self._require_finite_step(observation, reward, choice)

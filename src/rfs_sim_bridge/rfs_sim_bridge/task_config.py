@@ -107,6 +107,8 @@ class TaskConfig:
 
     def __post_init__(self) -> None:
         check_kinds(self)
+        if self.engine not in ENGINES:
+            raise ValueError(f"unknown engine '{self.engine}'; there are: {', '.join(ENGINES)}")
         for name in ("control_rate", "timestep", "episode_seconds"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be more than 0, got {getattr(self, name)}")

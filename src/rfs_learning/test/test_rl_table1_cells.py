@@ -152,14 +152,17 @@ def test_finished_parts_are_not_done_again(plan: Plan, monkeypatch: pytest.Monke
     assert done == [0.0]
 
 
+@pytest.mark.parametrize("steps", [10, 40])
 def test_ctrl_c_while_training_saves_and_goes_on(
-    plan: Plan, whole: CellRecord, monkeypatch: pytest.MonkeyPatch
+    steps: int, plan: Plan, whole: CellRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """In the first iteration, and in the last one, after which nothing is left to train."""
     original = RlTraining.iterate
 
     def iterate(self):
         result = original(self)
-        os.kill(os.getpid(), 2)  # SIGINT, in the middle of a run
+        if self.control_steps == steps:
+            os.kill(os.getpid(), 2)  # SIGINT, in the middle of a run
         return result
 
     with monkeypatch.context() as context:

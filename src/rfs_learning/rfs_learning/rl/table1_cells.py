@@ -84,17 +84,17 @@ class CellRun:
         began = time.monotonic()
         training.run(until)
         self.record.training_seconds += time.monotonic() - began
-        if not training.interrupted:
-            self.record.control_steps = int(training.control_steps)
-            self.record.training = training_success(self.folder / METRICS_FILE)
         self._keep()
         if training.interrupted:
             raise KeyboardInterrupt
 
     def _point(self, training: RlTraining) -> None:
-        """Next point of the learning curve; training does not go on before it is kept."""
+        """Next point of the learning curve, and how training went until then; training does not go on before
+        both are kept."""
         success = self._evaluate(training.policy(), self.plan.evaluation.point_seeds(), "mean").success
-        self.record.curve.append((int(training.control_steps), int(success.sum()), len(success)))
+        self.record.control_steps = int(training.control_steps)
+        self.record.training = training_success(self.folder / METRICS_FILE)
+        self.record.curve.append((self.record.control_steps, int(success.sum()), len(success)))
         self._keep()
 
     def _final(self, policy: Steering) -> None:
@@ -158,8 +158,8 @@ def locked(folder: Path) -> Iterator[None]:
 
 def training_success(file: Path) -> list[tuple[int, float]]:
     """(control steps, success of sampled choices), one an iteration; a line that is just being written does
-    not count."""
-    lines = file.read_text().splitlines(keepends=True)
+    not count. Empty before the first iteration."""
+    lines = file.read_text().splitlines(keepends=True) if file.is_file() else []
     entries = [json.loads(line) for line in lines if line.endswith("\n")]
     return [(entry["control_steps"], entry["success"]) for entry in entries]
 

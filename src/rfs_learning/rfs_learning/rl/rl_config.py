@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 from rfs_sim_bridge.objects import find_objects
+from rfs_sim_bridge.setting_kinds import check_kinds
 from rfs_sim_bridge.task_config import TaskConfig
 
 Section = TypeVar("Section")
@@ -111,26 +112,32 @@ class RlConfig:
         """The packaged settings, with the entries of a YAML file over them.
 
         Raises:
-            FileNotFoundError, ValueError: no such file, or an entry or object that does not exist.
+            FileNotFoundError: there is no such file.
+            ValueError: it is not YAML, or an entry or object is unknown or makes no sense; the text names it.
         """
         values = yaml.safe_load(files("rfs_learning").joinpath("config/rl.yaml").read_text())
-        if path is not None:
-            if not Path(path).is_file():
-                raise FileNotFoundError(f"no settings at '{path}'")
-            values = _merged(values, yaml.safe_load(Path(path).read_text()) or {})
-        return cls.from_dict(values)
+        return cls.from_dict(values if path is None else _merged(values, _read(Path(path))))
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "RlConfig":
         """Nested mappings, as in the YAML file, to settings; what `to_dict` gives gives equal settings."""
-        _reject_unknown(values, cls, "rl")
+        _require_entries(values, _names(cls), "rl")
+        _require_mapping(values["tasks"], "tasks")
         return cls(
             tasks={name: _task(name, entry) for name, entry in values["tasks"].items()},
             demonstrations=_section(DemonstrationConfig, values["demonstrations"], "demonstrations"),
             base=_section(BaseConfig, values["base"], "base"),
             steering=_steering(values["steering"]),
-            ppo=_section(PpoConfig, {**values["ppo"], "hidden": tuple(values["ppo"]["hidden"])}, "ppo"),
+            ppo=_section(PpoConfig, values["ppo"], "ppo"),
         )
+
+    def __post_init__(self) -> None:
+        for name in ("demonstrations", "base", "steering", "ppo"):
+            section = getattr(self, name)
+            check_kinds(section, f"{name}.")
+            _require_counts(section, name)
+        if not 0.0 < self.ppo.gamma < 1.0:
+            raise ValueError(f"ppo.gamma must be above 0 and below 1, got {self.ppo.gamma}")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for a run's record."""
@@ -153,33 +160,61 @@ class RlConfig:
         return replace(self, ppo=replace(self.ppo, **changes))
 
 
+def _read(file: Path) -> Mapping[str, Any]:
+    if not file.is_file():
+        raise FileNotFoundError(f"no settings at '{file}'")
+    try:
+        values = yaml.safe_load(file.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"'{file}' is not YAML: {error}") from error
+    if values is None:
+        return {}
+    _require_mapping(values, str(file))
+    return values
+
+
 def _task(name: str, entry: Mapping[str, Any]) -> RlTask:
-    unknown = set(entry) - {"objects", "task"}
-    if unknown:
-        raise ValueError(f"unknown setting 'tasks.{name}.{min(unknown)}'; known: objects, task")
+    _require_entries(entry, {"objects", "task"}, f"tasks.{name}")
+    if not isinstance(entry["objects"], list):
+        raise ValueError(f"tasks.{name}.objects must be a list of names, got {entry['objects']!r}")
     objects = tuple(spec.name for spec in find_objects(entry["objects"]))
     return RlTask(name, objects, TaskConfig.from_dict(entry["task"]))
 
 
 def _steering(values: Mapping[str, Any]) -> SteeringConfig:
+    _require_entries(values, _names(SteeringConfig), "steering")
     residual = _section(ResidualBound, values["residual"], "steering.residual")
     return _section(SteeringConfig, {**values, "residual": residual}, "steering")
 
 
 def _section(kind: type[Section], values: Mapping[str, Any], where: str) -> Section:
-    _reject_unknown(values, kind, where)
-    missing = [field.name for field in fields(kind) if field.name not in values]  # type: ignore[arg-type]
-    if missing:
-        raise ValueError(f"setting '{where}.{missing[0]}' is missing; see config/rl.yaml")
-    return kind(**values)
+    _require_entries(values, _names(kind), where)
+    return kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
 
 
-def _reject_unknown(values: Mapping[str, Any], kind: type, where: str) -> None:
-    if not isinstance(values, Mapping) or not is_dataclass(kind):
-        raise ValueError(f"'{where}' must be a mapping; see config/rl.yaml")
-    unknown = set(values) - {field.name for field in fields(kind)}
-    if unknown:
-        raise ValueError(f"unknown setting '{where}.{min(unknown)}'; see config/rl.yaml")
+def _names(kind: type) -> set[str]:
+    return {field.name for field in fields(kind)}
+
+
+def _require_mapping(values: Any, where: str) -> None:
+    if not isinstance(values, Mapping):
+        raise ValueError(f"'{where}' must be a mapping, as in config/rl.yaml; got {values!r}")
+
+
+def _require_entries(values: Any, names: set[str], where: str) -> None:
+    """These entries, and no others."""
+    _require_mapping(values, where)
+    for wrong, how in ((set(values) - names, "unknown"), (names - set(values), "missing")):
+        if wrong:
+            raise ValueError(f"{how} setting '{where}.{min(map(str, wrong))}'; see config/rl.yaml")
+
+
+def _require_counts(section: Any, where: str) -> None:
+    """Whole numbers are counts, at least 1; a seed is at least 0."""
+    for field in fields(section):
+        value, least = getattr(section, field.name), 0 if field.name == "seed" else 1
+        if field.type is int and value < least:
+            raise ValueError(f"{where}.{field.name} is {value}: at least {least} is needed")
 
 
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

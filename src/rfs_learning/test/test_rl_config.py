@@ -1,0 +1,60 @@
+"""Settings of reinforcement learning: they come back from plain data, and a wrong entry is named."""
+
+import json
+from pathlib import Path
+
+import pytest
+from rfs_learning.rl.rl_config import RlConfig
+
+
+def load(folder: Path, text: str) -> RlConfig:
+    file = folder / "mine.yaml"
+    file.write_text(text)
+    return RlConfig.load(file)
+
+
+def test_settings_come_back_from_json():
+    config = RlConfig.load()
+    assert RlConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+def test_a_file_changes_its_entries_only(tmp_path):
+    changed, packaged = load(tmp_path, "ppo: {gamma: 0.9, hidden: [8]}"), RlConfig.load()
+    assert changed == packaged.with_ppo(gamma=0.9, hidden=(8,)) != packaged
+    assert load(tmp_path, "") == packaged
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("ppo: {gama: 0.9}", r"unknown setting 'ppo\.gama'"),
+        ("pppo: {}", r"unknown setting 'rl\.pppo'"),
+        ("steering: {residual: {x: 1.0}}", r"unknown setting 'steering\.residual\.x'"),
+        ("ppo: {learning_rate: 1e-4}", r"ppo\.learning_rate must be a number, got '1e-4'"),
+        ("steering: {residual: {fingers: wide}}", r"steering\.residual\.fingers must be a number"),
+        ("steering: {residual: 0.1}", r"'steering\.residual' must be a mapping"),
+        ("ppo: {hidden: 256}", r"ppo\.hidden must be a list, each entry a whole number"),
+        ("ppo: {environments: 0}", r"ppo\.environments is 0: at least 1"),
+        ("base: {horizon: 0}", r"base\.horizon is 0: at least 1"),
+        ("demonstrations: {seed: -1}", r"demonstrations\.seed is -1: at least 0"),
+        ("ppo: {gamma: 1.0}", r"ppo\.gamma must be above 0 and below 1, got 1\.0"),
+        ("ppo: 3", "'ppo' must be a mapping"),
+        ("tasks: [power]", "'tasks' must be a mapping"),
+        ("tasks: {mine: {objects: [box]}}", r"missing setting 'tasks\.mine\.task'"),
+        ("tasks: {power: {objects: box}}", r"tasks\.power\.objects must be a list of names, got 'box'"),
+        ("tasks: {power: {objects: [banana]}}", "banana"),
+        ("tasks: {power: {task: {engine: bullet}}}", "unknown engine 'bullet'"),
+        ("- ppo", "mine.yaml' must be a mapping"),
+        ("ppo: {", "mine.yaml' is not YAML"),
+    ],
+)
+def test_a_wrong_entry_is_named(tmp_path, text, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        load(tmp_path, text)
+
+
+def test_a_missing_file_and_an_unknown_task_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"nothing\.yaml"):
+        RlConfig.load(tmp_path / "nothing.yaml")
+    with pytest.raises(ValueError, match=r"unknown task 'stack'; config/rl\.yaml has: power, pinch"):
+        RlConfig.load().task("stack")

@@ -6,15 +6,19 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from rfs_learning.rl import vqvae_space
 from rfs_learning.rl.ingredients import _require_same
-from rfs_learning.rl.methods import METHODS, empty_space, make_space
+from rfs_learning.rl.methods import METHODS, make_space
 from rfs_learning.rl.modulated_env import ModulatedGrasp
 from rfs_learning.rl.policy import SteeredPolicy
 from rfs_learning.rl.training import DivergedError, RlTraining
+from rfs_learning.rl.vqvae import VqVaeConfig
 from rl_tiny import tiny_config, untrained
 
 STEERED = [name for name in METHODS if name.startswith(("residual", "dsrl", "rfs"))]
@@ -81,16 +85,20 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path: Path) -
     assert len(first) == 3
 
 
-@pytest.mark.parametrize("method", ["rfs_hand_arm", "residual_hand_arm", "rfs_chunk_hand", "relative"])
-def test_a_policy_comes_back_from_its_file(method: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("method", METHODS)
+def test_a_policy_comes_back_from_its_file(
+    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vqvae_space, "VqVaeConfig", partial(VqVaeConfig, steps=3))
     training = begin(tmp_path, method)
     training.run(until=18)
-    loaded = SteeredPolicy.load(tmp_path / "policy.safetensors")
-    observation = torch.randn(3, 104)
+    loaded, policy = SteeredPolicy.load(tmp_path / "policy.safetensors"), training.policy()
+    observation, noise = torch.randn(3, 104), torch.randn(3, *(policy.space.noise_shape or ()))
     assert (loaded.method, loaded.task) == (method, "power")
-    assert torch.equal(loaded.act(observation), training.policy().act(observation))
-    shape = empty_space(method, loaded.config, loaded.config.task("power"))
-    assert loaded.space.dim == shape.dim
+    assert torch.equal(loaded.act(observation, noise), policy.act(observation, noise))
+    sampled = [p.act(observation, noise, torch.Generator().manual_seed(1)) for p in (loaded, policy)]
+    assert torch.equal(*sampled)
+    assert not torch.equal(sampled[0], loaded.act(observation, noise))
 
 
 def test_a_truncated_policy_is_refused(tmp_path: Path) -> None:
@@ -102,20 +110,32 @@ def test_a_truncated_policy_is_refused(tmp_path: Path) -> None:
         SteeredPolicy.load(file)
 
 
+def test_a_policy_of_other_sizes_is_refused(tmp_path: Path) -> None:
+    policy = begin(tmp_path).policy()
+    policy.config = policy.config.with_ppo(hidden=(9,))
+    policy.save(tmp_path / "other.safetensors")
+    with pytest.raises(ValueError, match=r"other\.safetensors': its tensors do not fit"):
+        SteeredPolicy.load(tmp_path / "other.safetensors")
+
+
 def test_numbers_that_are_not_finite_stop_the_run_and_keep_the_last_checkpoint(tmp_path: Path) -> None:
     training = begin(tmp_path)
     training.run(until=18)
-    kept = (tmp_path / "training.safetensors").read_bytes()
+    kept, on_interrupt = (tmp_path / "training.safetensors").read_bytes(), signal.getsignal(signal.SIGINT)
     training.ppo.critic.mlp[0].weight.data[0, 0] = torch.nan
     with pytest.raises(DivergedError, match=r"the critic's value .* iteration 1"):
         training.run()
     assert (tmp_path / "training.safetensors").read_bytes() == kept
+    assert signal.getsignal(signal.SIGINT) == on_interrupt
     begin(tmp_path, resume=True).run()
 
 
 def test_a_policy_that_is_not_finite_is_named(tmp_path: Path) -> None:
     training = begin(tmp_path, learning_rate=1e30)
     with pytest.raises(DivergedError, match=r"weight|loss"):
+        training.run()
+    training.ppo.actor.mlp[0].weight.data[0, 0] = torch.nan
+    with pytest.raises(DivergedError, match="policy's choice"):
         training.run()
 
 
@@ -155,12 +175,43 @@ def test_an_iteration_is_every_environments_whole_episode(tmp_path: Path) -> Non
 
 def test_a_success_earns_what_holding_on_would_have(tmp_path: Path) -> None:
     env = begin(tmp_path).env
-    result = env.simulation.step(env.simulation.command.fingers[:, [0] * 22] * 0.0)
-    result.success = env.simulation.success = torch.tensor([True, False, False]).numpy()
+    result = env.simulation.step(np.zeros((3, 22)))
+    result.success = env.simulation.success = np.array([True, False, False])
     earned = env._holding_on(result.reward, result)
     gamma, left = tiny_config().ppo.gamma, 5
     expected = result.reward[0] * sum(gamma**k for k in range(1, left + 1))
     assert earned == pytest.approx([expected, 0.0, 0.0])
+
+
+@pytest.mark.parametrize(("method", "steps"), [("rfs_hand_arm", 1), ("rfs_chunk_hand", 2)])
+def test_a_success_restarts_its_environment_with_another_episode(
+    method: str, steps: int, tmp_path: Path
+) -> None:
+    env = begin(tmp_path, method).env
+    before = env.simulation.object_pose[0].copy()
+    env.simulation.success[1] = True  # reached in the first step of the choice, kept in the second
+    observation, _, done, _ = env.step(torch.zeros(3, env.num_actions))
+    assert done.tolist() == [0, 1, 0]
+    assert observation["time"][:, 0].tolist() == pytest.approx([steps / 6, 0, steps / 6])
+    assert (env.ended, env.succeeded) == (1, 1)
+    moved = np.abs(env.simulation.object_pose[0] - before)[:, :2].max(axis=1) > 0.01
+    assert moved.tolist() == [False, True, False]
+    assert not env.simulation.success.any()
+
+
+def test_killed_before_the_first_iteration_ends_the_run_goes_on(tmp_path: Path) -> None:
+    begin(tmp_path)
+    resumed = begin(tmp_path, resume=True)
+    resumed.run(until=18)
+    whole = begin(tmp_path / "whole")
+    whole.run(until=18)
+    expected, found = weights(whole), weights(resumed)
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+def test_where_no_run_was_begun_there_is_nothing_to_resume(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"nothing to resume at .*training\.safetensors"):
+        begin(tmp_path, resume=True)
 
 
 def test_killed_at_any_moment_the_run_goes_on(tmp_path: Path) -> None:

@@ -82,14 +82,17 @@ class SteeredPolicy(nn.Module):
 
         Raises:
             FileNotFoundError: there is no such file.
-            ValueError: truncated, something else, or of another version.
+            ValueError: truncated, something else, of another version, or its parts do not fit each other.
         """
         header, tensors = _read(Path(path))
         config = RlConfig.from_dict(header["config"])
         space = empty_space(header["method"], config, config.task(header["task"]))
         actor = make_actor(header["features"], space, config.ppo.hidden)
         policy = cls(header["method"], header["task"], config, space, actor)
-        policy.load_state_dict(tensors)
+        try:
+            policy.load_state_dict(tensors)
+        except RuntimeError as error:
+            raise ValueError(f"'{path}': its tensors do not fit its settings: train it again") from error
         return policy
 
 

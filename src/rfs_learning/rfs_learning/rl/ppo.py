@@ -45,7 +45,17 @@ def make_actor(features: int, space: ActionSpace, hidden: tuple[int, ...]) -> ML
 
 
 def make_ppo(env: ModulatedGrasp, config: PpoConfig) -> PPO:
-    """Actor, critic, rollouts of one whole episode, optimizer. The critic also sees the time."""
+    """Actor, critic, rollouts of one whole episode, optimizer. The critic also sees the time.
+
+    Raises:
+        ValueError: an iteration has fewer choices than mini-batches.
+    """
+    choices = env.num_envs * env.decisions
+    if config.mini_batches > choices:
+        raise ValueError(
+            f"an iteration has {choices} choices, too few for {config.mini_batches} mini-batches: raise "
+            "ppo.environments or lower ppo.mini_batches"
+        )
     observation = env.get_observations()
     actor = make_actor(observation["features"].shape[1], env.space, config.hidden)
     groups = {"critic": ["features", "time"]}

@@ -52,6 +52,11 @@ class FlowSteering(ActionSpace):
         residual: bool,
         execute: int = 1,
     ) -> None:
+        if execute > base.horizon:
+            raise ValueError(
+                f"{execute} steps of a chunk are to be executed, the base's have {base.horizon}: "
+                "raise base.horizon"
+            )
         super().__init__()
         self.base = base.requires_grad_(False).eval()
         self.rate, self.execute, self.noise_bound = rate, execute, steering.noise_bound

@@ -1,6 +1,7 @@
 """`./rfs train rl --method rfs_hand --task power`: train one modulation policy with PPO."""
 
 import argparse
+import errno
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -49,8 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except DivergedError as error:
         print(f"rfs train rl: {error}", file=sys.stderr)
         return 3
-    except (ValueError, OSError) as error:
-        print(f"rfs train rl: {error}", file=sys.stderr)
+    except (ValueError, OSError, ImportError) as error:
+        print(f"rfs train rl: {_in_a_sentence(error)}", file=sys.stderr)
         return 1
     if training.interrupted:
         print(f"stopped after {training.control_steps} control steps; saved: go on with --resume")
@@ -62,6 +63,12 @@ def _config(args: argparse.Namespace) -> RlConfig:
     config = RlConfig.load(args.config)
     given = {name: getattr(args, name) for name in ("control_steps", "environments", "threads")}
     return config.with_ppo(**{name: value for name, value in given.items() if value is not None})
+
+
+def _in_a_sentence(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "the disk is full: make room, then run it again, with --resume if training had begun"
+    return str(error)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import json
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,6 @@ import numpy as np
 import torch
 from rfs_policy.checkpoint import write_atomically
 from rich.progress import Progress
-from tensordict import TensorDict
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
@@ -22,7 +22,7 @@ from rfs_learning.rl.modulated_env import ModulatedGrasp
 from rfs_learning.rl.policy import FILE_NAME, SteeredPolicy
 from rfs_learning.rl.ppo import make_actor, make_ppo
 from rfs_learning.rl.rl_config import RlConfig, RlTask
-from rfs_learning.rl.training_state import restore_state, save_state
+from rfs_learning.rl.training_state import require_state, restore_state, save_state
 
 METRICS_FILE, CONFIG_FILE = "metrics.jsonl", "config.json"
 _SAVE_EVERY = 10  # iterations
@@ -88,6 +88,14 @@ class RlTraining:
         """
         last = self.config.ppo.control_steps if until is None else until
         interrupted = Interrupt()
+        try:
+            self._iterate_until(last, interrupted, progress)
+            self.save()
+        finally:
+            interrupted.restore()
+        self.interrupted = interrupted.seen
+
+    def _iterate_until(self, last: int, interrupted: Interrupt, progress: Progress | None) -> None:
         bar = progress.add_task(f"{self.method} {self.task}", total=last) if progress else None
         with SummaryWriter(str(self.folder)) as board:
             while self.control_steps < last and not interrupted.seen:
@@ -96,9 +104,6 @@ class RlTraining:
                     progress.update(bar, completed=self.control_steps)
                 if self.iteration % _SAVE_EVERY == 0:
                     self.save()
-        self.save()
-        interrupted.restore()
-        self.interrupted = interrupted.seen
 
     def iterate(self) -> Iteration:
         """One episode in every environment, and PPO's update."""
@@ -138,8 +143,10 @@ class RlTraining:
         with torch.inference_mode():
             for _ in range(self.env.decisions):
                 choice = self.ppo.act(observation)
+                self._require_finite({"policy's choice": choice})
                 observation, reward, done, extras = self.env.step(choice)
-                self._require_finite_step(observation, reward, choice)
+                seen = {"reward": reward, **dict(observation.items())}
+                self._require_finite({f"environment's {name}": value for name, value in seen.items()})
                 self.ppo.process_env_step(observation, reward, done, extras)
                 rewards.append(reward.mean())
             self.ppo.compute_returns(observation)
@@ -163,15 +170,15 @@ class RlTraining:
         words = np.random.SeedSequence([self.seed, self.iteration, 2])
         torch.manual_seed(int(words.generate_state(1)[0]))
 
-    def _require_finite_step(self, observation: TensorDict, reward: Tensor, choice: Tensor) -> None:
-        for what, value in {**dict(observation.items()), "reward": reward, "choice": choice}.items():
+    def _require_finite(self, values: Mapping[str, Tensor]) -> None:
+        for what, value in values.items():
             if not torch.isfinite(value).all():
-                raise self._diverged(f"the environment's or policy's {what}")
+                raise self._diverged(f"the {what}")
 
     def _require_finite_weights(self) -> None:
-        for name, parameter in (*self.ppo.actor.named_parameters(), *self.ppo.critic.named_parameters()):
-            if not torch.isfinite(parameter).all():
-                raise self._diverged(f"the weight {name}")
+        for network in ("actor", "critic"):
+            weights = getattr(self.ppo, network).named_parameters()
+            self._require_finite({f"{network}'s weight {name}": weight for name, weight in weights})
 
     def _diverged(self, what: str) -> DivergedError:
         return DivergedError(
@@ -184,6 +191,7 @@ class RlTraining:
         record = {"method": self.method, "task": self.task, "seed": self.seed, **self.config.to_dict()}
         file = self.folder / CONFIG_FILE
         if resume:
+            require_state(self.folder)
             self._require_same_run(file, record)
             self.iteration, self.control_steps = restore_state(self.folder, self.ppo)
             self._cut_metrics()
@@ -192,6 +200,8 @@ class RlTraining:
                 f"'{self.folder}' holds a run already: go on with --resume, or choose another --output"
             )
         write_atomically(file, (json.dumps(record, indent=2) + "\n").encode())
+        if not resume:
+            self.save()  # so that there is something to go on from, whenever the run ends
 
     def _require_same_run(self, file: Path, record: dict[str, Any]) -> None:
         """The budget may grow, nothing else may differ."""

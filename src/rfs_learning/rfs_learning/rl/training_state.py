@@ -31,9 +31,7 @@ def restore_state(folder: Path, ppo: PPO) -> tuple[int, int]:
     Raises:
         FileNotFoundError, ValueError: nothing to resume there, or it does not fit this configuration.
     """
-    file = folder / STATE_FILE
-    if not file.is_file():
-        raise FileNotFoundError(f"nothing to resume at '{file}': leave --resume out to begin a run")
+    file = require_state(folder)
     try:
         tensors = load(file.read_bytes())
         _fill(ppo.actor, "actor.", tensors)
@@ -42,6 +40,14 @@ def restore_state(folder: Path, ppo: PPO) -> tuple[int, int]:
         raise ValueError(f"'{file}' does not fit this configuration or is truncated: {error}") from error
     _fill_optimizer(ppo, tensors)
     return int(tensors["run.iteration"]), int(tensors["run.control_steps"])
+
+
+def require_state(folder: Path) -> Path:
+    """The file of a run that can go on; FileNotFoundError where there is none."""
+    file = folder / STATE_FILE
+    if not file.is_file():
+        raise FileNotFoundError(f"nothing to resume at '{file}': leave --resume out to begin a run")
+    return file
 
 
 def _fill(network: nn.Module, prefix: str, tensors: dict[str, Tensor]) -> None:

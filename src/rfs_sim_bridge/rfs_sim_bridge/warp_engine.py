@@ -50,7 +50,7 @@ class WarpEngine(MujocoEngine):
             batch = old.get(name)
             if batch is None or not np.array_equal(batch.envs, envs):
                 batch = _Batch(self._warp, envs, models)
-            if np.isin(envs, env_ids).any():
+            elif np.isin(envs, env_ids).any():
                 batch.fit(models)
             self._batches[name] = batch
 

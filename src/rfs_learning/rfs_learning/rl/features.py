@@ -1,15 +1,15 @@
 """Parts of the privileged observation that bases, action spaces and PPO look at."""
 
 import torch
-from rfs_description.robot import HAND_JOINTS, JOINTS
+from rfs_description.robot import FINGERTIPS, HAND_JOINTS, JOINTS
 from rfs_policy.layout import STATE_COMMAND_FINGERS, STATE_NAMES, STATE_PALM_POSITION, STATE_PALM_ROTATION
-from rfs_sim_bridge.observations import PRIVILEGED_NAMES
+from rfs_sim_bridge.observations import CONTACT_NAMES, PRIVILEGED_NAMES
 from torch import Tensor
 
 _INDEX = {name: column for column, name in enumerate(PRIVILEGED_NAMES)}
 OBJECT_POSITION = slice(_INDEX["object/x"], _INDEX["object/x"] + 3)
 OBJECT_QUATERNION = slice(_INDEX["object/quaternion_x"], _INDEX["object/quaternion_x"] + 4)
-TIPS_TO_OBJECT = slice(next(i for n, i in _INDEX.items() if n.startswith("tip_to_object")), len(_INDEX) - 5)
+TIPS_TO_OBJECT = slice(_INDEX[f"tip_to_object/{FINGERTIPS[0]}_x"], len(_INDEX) - len(CONTACT_NAMES))
 MEASURED_FINGERS = slice(_INDEX[f"measured/{HAND_JOINTS[0]}"], _INDEX[f"measured/{HAND_JOINTS[-1]}"] + 1)
 COMMAND_FINGERS = STATE_COMMAND_FINGERS
 VELOCITIES = slice(len(STATE_NAMES), len(STATE_NAMES) + len(JOINTS))

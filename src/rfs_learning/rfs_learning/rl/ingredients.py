@@ -16,8 +16,6 @@ DEMONSTRATIONS_FILE, HAND_FILE, HAND_ARM_FILE = (
     "hand.safetensors",
     "arm.safetensors",
 )
-
-
 RECORD_FILE = "bases.json"
 _SECTIONS = ("demonstrations", "base")
 

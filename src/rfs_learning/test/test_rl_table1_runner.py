@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from io import StringIO
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
@@ -12,7 +13,7 @@ import pytest
 from rfs_learning.rl.table1 import Sitting, main, standing
 from rfs_learning.rl.table1_plan import Cell, Plan
 from rfs_learning.rl.table1_record import RECORD_FILE, CellRecord
-from rfs_learning.rl.table1_runner import LOG_FILE, Ending, Runner
+from rfs_learning.rl.table1_runner import LOG_FILE, CellProcess, Ending, Runner
 from rich.console import Console
 from rich.progress import Progress
 from table1_fakes import finished, listen, make_plan, worker
@@ -52,6 +53,14 @@ def test_a_cell_that_diverges_or_dies_is_recorded_and_the_others_go_on(tmp_path:
     assert (diverged.finished, diverged.diverged, diverged.problem) == (False, True, endings["pca"].problem)
     assert (died.finished, died.diverged) == (False, False)
     assert done.finished
+
+
+def test_a_cell_that_ends_before_it_has_its_order_is_a_failure_like_others(tmp_path: Path) -> None:
+    plan = make_plan(tmp_path)
+    process = CellProcess(plan, CELLS[0], [sys.executable, "-c", "raise SystemExit(3)"])
+    process.process.wait()
+    process._order({"too": "late"})
+    assert "exit code 3" in process.ending().problem
 
 
 def test_a_failed_cell_is_tried_again_but_not_one_that_would_diverge_again(tmp_path: Path) -> None:
@@ -168,6 +177,13 @@ def test_cells_of_other_settings_are_refused_before_anything_starts(
     assert "evaluation.points (5 instead of 2)" in error
     assert "--results" in error
     assert not plan.output.exists()
+
+
+@pytest.mark.parametrize("words", [["--seeds", "-1"], ["--jobs", "0"]])
+def test_numbers_that_make_no_sense_are_refused(words, capsys) -> None:
+    with pytest.raises(SystemExit):
+        main(words)
+    assert f"{words[1]} is below" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -65,8 +65,7 @@ class Sitting:
 
     def _looked(self, running: Sequence[Cell]) -> None:
         for cell in running:
-            file = self.plan.run_folder(cell) / METRICS_FILE
-            success = training_success(file) if file.is_file() else []
+            success = training_success(self.plan.run_folder(cell) / METRICS_FILE)
             if success:
                 self.progress.update(self._bars[cell], completed=success[-1][0])
 
@@ -111,10 +110,8 @@ def standing(plan: Plan, cell: Cell) -> CellRecord | None:
         ValueError: it was begun or finished with other settings.
     """
     open_record(plan, cell, plan.run_folder(cell) / RECORD_FILE)
-    file = plan.result_file(cell)
-    if file.is_file() and CellRecord.read(file).problem and not CellRecord.read(file).diverged:
-        return None
-    return open_record(plan, cell, file)
+    record = open_record(plan, cell, plan.result_file(cell))
+    return None if record and record.problem and not record.diverged else record
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -124,21 +121,25 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--quick", action="store_true", help="small budget, one task, one seed")
     parser.add_argument("--report", action="store_true", help="only draw table and figures of finished cells")
-    parser.add_argument("--jobs", type=_positive, default=2, help="cells at once, one core each; default 2")
+    parser.add_argument(
+        "--jobs", type=_at_least(1), default=2, help="cells at once, one core each; default 2"
+    )
     parser.add_argument("--methods", nargs="+", default=list(METHODS), help=f"of {', '.join(METHODS)}")
     parser.add_argument("--tasks", nargs="+", help="of config/rl.yaml; default: all (the first with --quick)")
-    parser.add_argument("--seeds", nargs="+", type=int, help="default: 0 1 2 (0 with --quick)")
+    parser.add_argument("--seeds", nargs="+", type=_at_least(0), help="default: 0 1 2 (0 with --quick)")
     parser.add_argument("--config", help="YAML with settings that differ from the packaged config/rl.yaml")
     parser.add_argument("--output", type=Path, help="weights and logs; default runs/table1")
     parser.add_argument("--results", type=Path, help="results and report; default results/table1")
     return parser
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return value
+def _at_least(least: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text} is below {least}")
+        return int(text)
+
+    return number
 
 
 def make_plan(args: argparse.Namespace) -> tuple[Plan, Sequence[str], Sequence[int]]:
@@ -170,7 +171,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
                 sitting = Sitting(plan, wanted, args.jobs, progress)
                 whole = sitting.run()
-        page = write_report(plan.results, tasks, len(seeds))
+        page = write_report(plan.results, tasks, len(set(seeds)))
     except (ValueError, OSError) as error:
         print(f"rfs table1: {in_a_sentence(error)}", file=sys.stderr)
         return FAILED

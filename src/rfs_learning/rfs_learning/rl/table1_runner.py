@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 
 from rfs_learning.interrupt import Interrupt
@@ -48,17 +49,15 @@ class CellProcess:
                 pass_fds=(tell,),
                 env=os.environ | _ONE_THREAD,
                 start_new_session=True,
+                bufsize=0,  # what could not be written is not tried again when the pipe is closed
             )
         os.close(tell)
         self._order({"plan": plan.to_dict(), "cell": asdict(cell)})
 
     def _order(self, order: dict) -> None:
         assert self.process.stdin
-        try:
+        with suppress(BrokenPipeError):  # it ended at once: `ending` says how
             self.process.stdin.write(json.dumps(order).encode() + b"\n")
-            self.process.stdin.flush()
-        except BrokenPipeError:
-            pass  # it ended at once: `ending` says how
 
     def interrupt(self) -> None:
         """Ask it to save and end."""

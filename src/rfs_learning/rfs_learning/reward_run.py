@@ -21,6 +21,8 @@ from rfs_reward.reward_config import RewardConfig
 from rfs_reward.weights import CONFIG, TENSORS, find_weights
 from rfs_teleop.session_record import write_whole
 
+from rfs_learning.differing_settings import differences
+
 RECORDED = "recorded"
 """In place of a tracker: the distances and lifts that were recorded, without looking at pictures."""
 _PACKAGES = ("rfs_reward", "numpy", "opencv-python-headless", "torch", "transformers")
@@ -73,7 +75,7 @@ def _claim(folder: Path, identity: Mapping[str, Any]) -> None:
             before = json.loads(file.read_text())["run"]
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{file} cannot be read ({error}): remove {folder}") from error
-        differing = _differences(before, identity)
+        differing = differences(identity, before)
         if differing:
             way_out = f"give another --label, or remove {folder}"
             raise ValueError(
@@ -82,23 +84,6 @@ def _claim(folder: Path, identity: Mapping[str, Any]) -> None:
         return
     content = {"label": folder.name, "run": identity, "versions": versions()}
     write_whole(file, json.dumps(content, indent=1) + "\n")
-
-
-def _differences(before: Any, now: Any, name: str = "") -> list[str]:
-    """`setting (old instead of new)` for all that differs in two pieces of JSON data."""
-    if isinstance(before, Mapping) and isinstance(now, Mapping):
-        keys = {**before, **now}
-        return [
-            text
-            for key in keys
-            for text in _differences(before.get(key), now.get(key), f"{name}.{key}".lstrip("."))
-        ]
-    return [] if before == now else [f"{name} ({_short(before)} instead of {_short(now)})"]
-
-
-def _short(value: Any) -> str:
-    """For people; of a hash its first digits do."""
-    return f"{value[:12]}..." if isinstance(value, str) and len(value) == 64 else repr(value)
 
 
 def versions() -> dict[str, str]:

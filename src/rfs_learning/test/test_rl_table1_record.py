@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rfs_learning.differing_settings import differences
 from rfs_learning.rl.methods import METHODS
 from rfs_learning.rl.rl_config import RlConfig
-from rfs_learning.rl.table1_plan import BASE, Cell, EvaluationPlan, Plan, cells, differences, settings_hash
+from rfs_learning.rl.table1_plan import BASE, Cell, EvaluationPlan, Plan, cells, settings_hash
 from rfs_learning.rl.table1_record import CellRecord, open_record, thinned
 from rfs_learning.rl.table1_time import TimeLeft, in_words
 from table1_fakes import finished, make_plan
@@ -93,9 +94,15 @@ def test_a_plan_goes_through_json(tmp_path: Path) -> None:
 def test_changed_settings_are_those_that_differ_from_the_packaged(tmp_path: Path) -> None:
     plan = make_plan(tmp_path, points=3)
     assert plan.changed(CELL) == ["evaluation.points (3 instead of 5)"]
-    assert differences({"a": {"b": 1}}, {"a": {"c": 1}}) == [
+
+
+def test_differences_are_named_by_their_path() -> None:
+    assert differences({"a": {"b": 1, "d": 2}}, {"a": {"c": 1, "d": 2}}) == [
         "a.b (none instead of 1)",
         "a.c (1 instead of none)",
+    ]
+    assert differences({"id": "a" * 64}, {"id": "b" * 64}) == [
+        "id (bbbbbbbbbbbb... instead of aaaaaaaaaaaa...)"
     ]
 
 
@@ -106,6 +113,7 @@ def test_every_method_has_one_seed_before_any_has_two() -> None:
     assert {cell.method for cell in found[:2]} == {BASE}
     seeds = [cell.seed for cell in found[2:]]
     assert seeds == sorted(seeds)
+    assert cells(config, list(METHODS) * 2, list(config.tasks) * 2, [0, 0, 1, 2]) == found
 
 
 @pytest.mark.parametrize(("methods", "tasks"), [(["rfs"], ["power"]), (["pca"], ["pour"])])

@@ -20,12 +20,13 @@ from pathlib import Path
 import torch
 from rfs_policy.checkpoint import write_atomically
 
+from rfs_learning.differing_settings import differences
 from rfs_learning.rl.episode_choices import Noise, Steering, Unsteered
 from rfs_learning.rl.evaluation import EpisodeResults, evaluate
 from rfs_learning.rl.ingredients import Ingredients
 from rfs_learning.rl.methods import make_space
 from rfs_learning.rl.robustness import disturbed
-from rfs_learning.rl.table1_plan import BASE, BASE_SPACE, NOISES, Cell, Plan, differences
+from rfs_learning.rl.table1_plan import BASE, BASE_SPACE, NOISES, Cell, Plan
 from rfs_learning.rl.table1_record import RECORD_FILE, CellRecord, open_record
 from rfs_learning.rl.training import METRICS_FILE, DivergedError, RlTraining
 from rfs_learning.rl.training_state import STATE_FILE

@@ -2,12 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from rfs_learning.differing_settings import differences
 from rfs_learning.rl.episode_choices import Noise
 from rfs_learning.rl.methods import find_method
 from rfs_learning.rl.rl_config import RlConfig
@@ -152,7 +153,8 @@ def _packaged() -> RlConfig:
 
 
 def cells(config: RlConfig, methods: Sequence[str], tasks: Sequence[str], seeds: Sequence[int]) -> list[Cell]:
-    """Bases first, then seed by seed: after a while every method has one seed, and tasks take turns.
+    """Bases first, then seed by seed: after a while every method has one seed, and tasks take turns. What is
+    named twice counts once.
 
     Raises:
         ValueError: an unknown method or task.
@@ -162,24 +164,10 @@ def cells(config: RlConfig, methods: Sequence[str], tasks: Sequence[str], seeds:
     for task in tasks:
         config.task(task)
     bases = [Cell(task, BASE, 0) for task in tasks]
-    return bases + [Cell(task, method, seed) for seed in seeds for method in methods for task in tasks]
+    trained = [Cell(task, method, seed) for seed in seeds for method in methods for task in tasks]
+    return list(dict.fromkeys(bases + trained))
 
 
 def settings_hash(settings: Mapping[str, Any]) -> str:
     """SHA-256 in hex."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
-
-
-def differences(usual: Mapping[str, Any], settings: Mapping[str, Any]) -> list[str]:
-    """`ppo.gamma (0.9 instead of 0.98)` for every entry that differs between two sets of JSON data."""
-    before, now = dict(_leaves(usual)), dict(_leaves(settings))
-    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
-    return [f"{name} ({now.get(name, 'none')} instead of {before.get(name, 'none')})" for name in names]
-
-
-def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value

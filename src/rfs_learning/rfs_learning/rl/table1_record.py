@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from rfs_policy.checkpoint import write_atomically
 
-from rfs_learning.rl.table1_plan import Cell, Plan, differences, settings_hash
+from rfs_learning.differing_settings import differences
+from rfs_learning.rl.table1_plan import Cell, Plan, settings_hash
 from rfs_learning.rl.table1_statistics import Count, Curve, area, steps_to
 
 FORMAT = 1

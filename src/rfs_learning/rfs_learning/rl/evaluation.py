@@ -101,12 +101,12 @@ class Evaluation:
         self._rows: dict[int, tuple] = {}
         self._watch = watch
 
-    def run(self, on_finished: Callable[[int], None] = lambda episodes: None) -> EpisodeResults:
-        """All episodes to their ends; `on_finished` hears how many have just ended."""
+    def run(self) -> EpisodeResults:
+        """All episodes to their ends."""
         with torch.inference_mode(), _one_torch_thread():
             self._begin(np.arange(len(self._episode)))
             while self._acting.any():
-                on_finished(self._step())
+                self._step()
         columns = zip(*(self._rows[episode] for episode in sorted(self._rows)), strict=True)
         return EpisodeResults(np.array(self._objects), self._seeds, *map(np.array, columns))
 
@@ -118,8 +118,8 @@ class Evaluation:
         self._choices.begin(envs, seeds)
         self._watch(self.simulation)
 
-    def _step(self) -> int:
-        """One control step of all environments; how many episodes ended."""
+    def _step(self) -> None:
+        """One control step of all environments."""
         actions = self._choices.actions(self.simulation.privileged(), self._acting)
         actions[~self._acting, 6:] = self.simulation.command.fingers[~self._acting]
         result = self.simulation.step(actions)
@@ -129,7 +129,6 @@ class Evaluation:
         for env in ended:
             self._rows[int(self._episode[env])] = self._row(int(env))
         self._next(ended)
-        return len(ended)
 
     def _next(self, ended: NDArray[np.intp]) -> None:
         """Waiting episodes to environments that are free."""
@@ -164,19 +163,16 @@ def evaluate(
     noise: Noise,
     environments: int = 64,
     threads: int = 1,
-    on_finished: Callable[[int], None] = lambda episodes: None,
 ) -> EpisodeResults:
     """Outcomes of one episode per seed; seed i gets object i, i + 1 ... of the task's, in turn.
 
     Args:
         noise: "sampled" or "mean", as in `EpisodeChoices`.
-        on_finished: hears how many episodes have just ended, for progress bars.
 
     Raises:
         ValueError: no episode or environment is asked for, or the policy gives NaN.
     """
-    run = Evaluation(policy, task, seeds, noise=noise, environments=environments, threads=threads)
-    return run.run(on_finished)
+    return Evaluation(policy, task, seeds, noise=noise, environments=environments, threads=threads).run()
 
 
 @contextmanager

@@ -14,7 +14,8 @@ from rfs_learning.dataset import DemoDataset
 from rfs_learning.flow_training import FlowTraining
 from rfs_learning.rl import distill_stages
 from rfs_learning.rl.distill import distill, main
-from rfs_learning.rl.distill_config import DistillConfig
+from rfs_learning.rl.distill_config import DistillConfig, EpisodeCounts
+from rfs_learning.rl.distill_stages import Distillation
 from rfs_learning.rl.distill_teachers import ScriptedTeacher
 from rfs_policy.checkpoint import file_id, load_checkpoint
 from rfs_policy.layout import DELTA_POSE
@@ -149,6 +150,19 @@ def test_run_stopped_anywhere_goes_on_to_the_same_policy(run, tmp_path, monkeypa
         distill(tiny(), TEACHER, output, resume=True)
     monkeypatch.setattr(distill_stages, "evaluate", evaluate)
     assert distill(tiny(), TEACHER, output, resume=True)["policy"] == run[1]["policy"]
+
+
+def test_students_of_all_objects_have_none_held_out(run, monkeypatch):
+    """No names would stand for the training objects."""
+    folder, _ = run
+    asked = []
+    monkeypatch.setattr(distill_stages, "print_table", lambda *_: None)
+    monkeypatch.setattr(distill_stages, "object_names", lambda _: ["cylinder"])
+    monkeypatch.setattr(distill_stages, "evaluate", lambda _, names, *__, **___: asked.append(names) or [])
+    stages = Distillation(tiny(), TEACHER, folder)
+    found = stages._evaluate(folder / "policy.safetensors", EpisodeCounts(1, 1), 0, folder / "other.json")
+    assert asked == [("cylinder", "box")]
+    assert found.heldout == []
 
 
 def test_finished_run_is_passed_over(run, monkeypatch):

@@ -8,7 +8,7 @@ interrupted goes on.
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -114,10 +114,11 @@ class Distillation:
         return checkpoint_file(output)
 
     def _evaluate(self, checkpoint: Path, counts: EpisodeCounts, seed: int, file: Path) -> Evaluation:
+        heldout = [name for name in object_names("heldout") if name not in self.config.objects]
+        counts = counts if heldout else replace(counts, heldout=0)
         known = _known(file, file_id(checkpoint), counts)
         if known is not None:
             return known
-        heldout = [name for name in object_names("heldout") if name not in self.config.objects]
         result = Evaluation(
             file_id(checkpoint),
             self._table(checkpoint, self.config.objects, counts.training, seed, "training objects"),

@@ -45,7 +45,8 @@ class Ingredients:
 def _require_same(folder: Path, config: RlConfig, task: RlTask) -> None:
     """The settings that decide about them stand beside them."""
     file, values = folder / RECORD_FILE, {name: asdict(getattr(config, name)) for name in _SECTIONS}
-    task_settings = {"objects": list(task.objects), "rate": task.task.control_rate}
+    clock = {name: getattr(task.task, name) for name in ("control_rate", "timestep", "episode_seconds")}
+    task_settings = {"objects": list(task.objects), **clock}
     now = json.loads(json.dumps({**values, "task": task_settings}))
     if not file.is_file():
         write_atomically(file, (json.dumps(now, indent=2) + "\n").encode())

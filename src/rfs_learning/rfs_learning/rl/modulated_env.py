@@ -23,7 +23,7 @@ class ModulatedGrasp(VecEnv):
 
     Attributes:
         decisions: choices in the longest episode.
-        ended, succeeded: episodes since `begin`.
+        ended, succeeded: of each environment's first episode since `begin`.
     """
 
     def __init__(
@@ -87,8 +87,10 @@ class ModulatedGrasp(VecEnv):
         return self._residual_cost * residual.clamp(-2.0, 2.0).square().mean(dim=1).numpy()
 
     def _count(self, result: StepResult) -> None:
-        self.ended += int(result.done.sum())
-        self.succeeded += int(result.success.sum())
+        """First episodes only: of later ones a success may still end in time, a failure never does."""
+        first = self._episode == 1
+        self.ended += int(result.done[first].sum())
+        self.succeeded += int(result.success[first].sum())
 
     def _restart(self, envs: NDArray) -> None:
         keys = [(self._iteration, int(env), int(self._episode[env])) for env in envs]

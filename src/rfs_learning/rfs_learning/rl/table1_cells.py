@@ -183,7 +183,7 @@ def main(argv: Sequence[str]) -> int:
         run_cell(Plan.from_dict(order["plan"]), Cell(**order["cell"]))
     except KeyboardInterrupt:
         return INTERRUPTED
-    except (DivergedError, ValueError, OSError) as error:
+    except (DivergedError, ValueError, OSError, ImportError) as error:
         message = {"problem": in_a_sentence(error), "diverged": isinstance(error, DivergedError)}
         os.write(tell, json.dumps(message).encode())
         return 1

@@ -38,6 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     try:
         find_method(args.method)
+        if args.seed < 0:
+            raise ValueError(f"--seed must not be below 0, got {args.seed}")
         config = _config(args)
         torch.set_num_threads(config.ppo.threads)
         print("demonstrations and bases ...", flush=True)

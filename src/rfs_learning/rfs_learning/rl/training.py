@@ -36,8 +36,8 @@ class DivergedError(RuntimeError):
 class Iteration:
     """One line of metrics.jsonl.
 
-    success: share of the episodes that ended, with sampled choices; reward: mean of a choice, scaled; std:
-    mean deviation of the actor; seconds: spent so far in this sitting.
+    success: share of the environments' first episodes, with sampled choices; reward: mean of a choice,
+    scaled; std: mean deviation of the actor; seconds: spent so far in this sitting.
     """
 
     iteration: int

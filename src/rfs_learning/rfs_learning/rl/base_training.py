@@ -1,8 +1,7 @@
 """Flow-matching training (paper, equation 3) of the frozen policy of reinforcement learning."""
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import torch
 from rfs_policy.flow import flow_matching_loss
@@ -11,6 +10,7 @@ from torch import Tensor
 from rfs_learning.rl.demonstrations import Demonstrations
 from rfs_learning.rl.flow_base import FlowBase, Kind, empty_base
 from rfs_learning.rl.rl_config import BaseConfig
+from rfs_learning.rl.torch_threads import one_torch_thread
 
 _WARMUP = 0.05  # share of the steps
 _WEIGHT_DECAY = 1e-4
@@ -25,7 +25,7 @@ def train_base(
     kind: Kind, demonstrations: Demonstrations, config: BaseConfig, progress: Progress | None = None
 ) -> FlowBase:
     """A base of that kind that imitates the demonstrations, frozen. Equal arguments give equal weights."""
-    with _one_thread(), torch.random.fork_rng(devices=[]):
+    with one_torch_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         base = empty_base(kind, config, demonstrations.rate)
         states = demonstrations.observations[:, base.index]
@@ -73,14 +73,3 @@ def _optimize(
 def _rate(step: int, steps: int) -> float:
     """Factor of the learning rate: linear warm-up, then half a cosine down to zero."""
     return min(1.0, (step + 1) / (_WARMUP * steps)) * 0.5 * (1 + math.cos(math.pi * step / steps))
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Sums over threads depend on their number; the weights should not."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

@@ -5,8 +5,7 @@ and the number of threads change nothing but the time it takes.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +18,7 @@ from rfs_learning.evaluation import failure_reason
 from rfs_learning.rl.episode_choices import EpisodeChoices, Noise, Steering
 from rfs_learning.rl.motion_quality import MotionQuality
 from rfs_learning.rl.rl_config import RlTask
+from rfs_learning.rl.torch_threads import one_torch_thread
 
 Array = NDArray[np.float64]
 
@@ -103,7 +103,7 @@ class Evaluation:
 
     def run(self) -> EpisodeResults:
         """All episodes to their ends."""
-        with torch.inference_mode(), _one_torch_thread():
+        with torch.inference_mode(), one_torch_thread():
             self._begin(np.arange(len(self._episode)))
             while self._acting.any():
                 self._step()
@@ -173,14 +173,3 @@ def evaluate(
         ValueError: no episode or environment is asked for, or the policy gives NaN.
     """
     return Evaluation(policy, task, seeds, noise=noise, environments=environments, threads=threads).run()
-
-
-@contextmanager
-def _one_torch_thread() -> Iterator[None]:
-    """How PyTorch splits a product over threads could show in its last bits."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

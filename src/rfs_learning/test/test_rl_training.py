@@ -60,6 +60,13 @@ def test_steering_is_bounded_whatever_ppo_chooses(method: str) -> None:
         assert wild[:, :, :3].abs().max() <= 0.06 + 1e-6  # 0.6 m/s at 10 Hz
 
 
+def test_joint_and_code_spaces_have_no_flow_to_sample() -> None:
+    config = tiny_config()
+    task, ingredients = config.task("power"), untrained(config)
+    flowless = {method for method in METHODS if not make_space(method, config, task, ingredients).steers_flow}
+    assert flowless == {"absolute", "relative", "pca", "vqvae"}
+
+
 def test_only_the_modulation_learns(tmp_path: Path) -> None:
     training = begin(tmp_path)
     before = {name: value.clone() for name, value in training.space.state_dict().items()}

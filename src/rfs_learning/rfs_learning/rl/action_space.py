@@ -46,6 +46,11 @@ class ActionSpace(nn.Module, ABC):
             `delta_pose_22`.
         """
 
+    @property
+    def steers_flow(self) -> bool:
+        """Whether there is an a0, drawn or chosen: else sampling it changes nothing."""
+        return self.noise_shape is not None or self.latent.start < self.latent.stop
+
     def draw_noise(self, count: int, generator: torch.Generator) -> Tensor | None:
         """What `decide` takes as noise, (count, *noise_shape); None where nothing is drawn."""
         if self.noise_shape is None:

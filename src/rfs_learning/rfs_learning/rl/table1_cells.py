@@ -101,9 +101,12 @@ class CellRun:
     def _final(self, policy: Steering) -> None:
         seeds = self.plan.evaluation.final_seeds(self.plan.evaluation.final_episodes)
         for noise in NOISES:
-            if noise not in self.record.final:
-                self.record.final[noise] = self._evaluate(policy, seeds, noise).summary()
-                self._keep()
+            if noise in self.record.final:
+                continue
+            same = noise == "sampled" and not policy.space.steers_flow
+            final = self.record.final["mean"] if same else self._evaluate(policy, seeds, noise).summary()
+            self.record.final[noise] = final
+            self._keep()
 
     def _levels(self, policy: Steering) -> None:
         """Success under disturbances; the task's own were part of the final evaluation."""

@@ -52,11 +52,11 @@ class EvaluationPlan:
     task's disturbances (paper, figure 8); 1 is the final evaluation itself.
     """
 
-    points: int = 5
-    point_episodes: int = 256
+    points: int = 8
+    point_episodes: int = 128
     final_episodes: int = 1024
     levels: tuple[float, ...] = LEVELS
-    level_episodes: int = 256
+    level_episodes: int = 128
     environments: int = 64
     first_seed: int = 3_000_000
 

@@ -69,7 +69,7 @@ def load_checkpoint(path: str | os.PathLike[str], layout: Layout | None = None) 
     file = checkpoint_file(path)
     if not file.is_file():
         raise FileNotFoundError(f"no checkpoint at '{file}': give another path or run `./rfs train flow`")
-    tensors, metadata = _read(file)
+    tensors, metadata = read_tensors(file, "a checkpoint")
     if FORMAT not in metadata:
         raise ValueError(f"'{file}' is a safetensors file, but not a flow-policy checkpoint of this project")
     header = json.loads(metadata[FORMAT])
@@ -112,11 +112,16 @@ def write_atomically(file: Path, data: bytes) -> None:
         raise
 
 
-def _read(file: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+def read_tensors(file: Path, what: str) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+    """Tensors and metadata of a safetensors file.
+
+    Raises:
+        ValueError: it is truncated, or no such file at all; the text says that it is not `what`.
+    """
     try:
         with safe_open(file, framework="numpy") as stream:
             return {name: stream.get_tensor(name) for name in stream.keys()}, stream.metadata() or {}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise ValueError(
-            f"'{file}' is not a checkpoint or is truncated ({error}): copy or train it again"
+            f"'{file}' is not {what} or is truncated ({error}): copy or train it again"
         ) from error

@@ -11,6 +11,11 @@ PALM_SCALE = 0.12
 # Standard deviations; keeps odd states from driving the network far outside its data.
 STATE_CLIP = 5.0
 
+# A modulation's bounds are met a little below, so that float32 does not lift a residual over them; and its
+# residual head is cut off where the bound is as good as reached, so that squares stay finite.
+BOUND_SCALE = 1 - 1e-6
+HEAD_CLIP = 1e3
+
 
 def time_frequencies(features: int) -> NDArray[np.float32]:
     """Angular frequencies (features / 2,) of the sine and cosine features of flow time."""

@@ -1,5 +1,6 @@
 """The base policy on PyTorch: for training, batches and gradients. Robots use `onnx_base`."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -38,15 +39,18 @@ class TorchBase:
         return self.network.denormalize_action(chunk).numpy()
 
 
+def network_config(sizes: Mapping[str, Any]) -> NetworkConfig:
+    """The network's sizes as a checkpoint holds them."""
+    return NetworkConfig(**{**sizes, "point_widths": tuple(sizes["point_widths"])})
+
+
 def network_of(checkpoint: Checkpoint) -> FlowNetwork:
     """Build the network of a checkpoint and fill in its weights.
 
     Raises:
         ValueError: the tensors do not fit the sizes in the checkpoint's own configuration.
     """
-    sizes = dict(checkpoint.config["network"])
-    sizes["point_widths"] = tuple(sizes["point_widths"])
-    network = FlowNetwork(checkpoint.layout, NetworkConfig(**sizes))
+    network = FlowNetwork(checkpoint.layout, network_config(checkpoint.config["network"]))
     weights = {name: torch.from_numpy(t.astype(np.float32)) for name, t in checkpoint.tensors.items()}
     try:
         network.load_state_dict(weights)

@@ -24,10 +24,13 @@ from rfs_bringup.shared_arguments import (
     RATE,
     ROBOT,
     SEED,
+    SEVERITY,
     SIM,
     SIM_TIME,
     check_objects,
     check_shared,
+    robot_entries,
+    severity_of,
 )
 
 _LOCKSTEP_SECONDS = 8.0
@@ -38,6 +41,7 @@ _FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
 COLLECT_ARGUMENTS = (
     SIM,
     ROBOT,
+    SEVERITY,
     Argument(
         "device",
         "spacemouse",
@@ -73,12 +77,17 @@ def collect_nodes(values: Mapping[str, Value]) -> list[NodeSpec]:
         NodeSpec("policy", "rfs_policy", "policy_node", common | _some(values, "policy", "seed")),
         NodeSpec("executor", "rfs_control", "executor_node", common | {"operator": True}),
         NodeSpec("correction", "rfs_teleop", "correction_node", common | _correction(values)),
-        NodeSpec("recorder", "rfs_teleop", "recorder_node", common | _some(values, "bags")),
+        NodeSpec(
+            "recorder",
+            "rfs_teleop",
+            "recorder_node",
+            common | _some(values, "bags") | robot_entries(values),
+        ),
         NodeSpec("session", "rfs_teleop", "session_node", common | _session(values)),
     ]
     if values["sim"] == "mujoco":
-        bridge = common | {"object": objects.split(",")[0], "seed": values["seed"]}
-        bridge |= bridge_parameters(values)
+        first = {"object": objects.split(",")[0], "seed": values["seed"]}
+        bridge = common | first | {"severity": severity_of(values)} | bridge_parameters(values)
         nodes.insert(0, NodeSpec("bridge", "rfs_sim_bridge", "bridge_node", bridge))
     nodes += reward_nodes(values)
     if values["viewer"]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rfs_learning.evaluation import FIRST_SEED, Trial, objects_of, print_table, rows_of
+from rfs_learning.robot_choice import RobotChoice, add_robot_arguments
 from rich.console import Console
 from rich.status import Status
 
@@ -33,6 +34,7 @@ class DemoRun:
     policy: str
     seed: int
     reward: str
+    robot: RobotChoice
     started: float = field(default_factory=time.time)
 
     @property
@@ -48,7 +50,10 @@ class DemoRun:
             f"bags:={self.folder / 'bags'}",
             f"seed:={self.seed}",
             f"reward:={self.reward}",
+            f"robot:={self.robot.robot}",
         ]
+        if self.robot.robot == "target":
+            words.append(f"severity:={self.robot.severity}")
         stack = STACKS["grasp"]
         added: dict[str, dict[str, Any]] = {
             "policy": {"seed": 0},
@@ -70,6 +75,7 @@ class DemoRun:
             "seed": self.seed,
             "policy": self.policy,
             "reward": self.reward,
+            **self.robot.to_dict(),
             "nodes": {f"{node.package}/{node.executable}": dict(node.parameters) for node in self.nodes()},
         }
 
@@ -119,6 +125,7 @@ def build_parser() -> argparse.ArgumentParser:
         default="simulator",
         help="who judges: the simulator, or a tracker",
     )
+    add_robot_arguments(parser)
     parser.add_argument("--output", type=Path, default=Path("runs/demo"), help="folder for bags and report")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write trials and table as JSON")
     return parser
@@ -160,7 +167,8 @@ def _prepare(args: argparse.Namespace) -> DemoRun:
 
     names = [spec.name for spec in find_objects(objects_of(args.object))]
     folder = args.output.resolve() / time.strftime("%Y%m%d-%H%M%S")
-    run = DemoRun(folder, names, args.trials, args.sim_time, args.policy, args.seed, args.reward)
+    robot = RobotChoice.of(args)
+    run = DemoRun(folder, names, args.trials, args.sim_time, args.policy, args.seed, args.reward, robot)
     run.nodes()
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps(run.config(), indent=2) + "\n")
@@ -169,7 +177,8 @@ def _prepare(args: argparse.Namespace) -> DemoRun:
 
 def run_stack(run: DemoRun, console: Console) -> int:
     """Start the nodes, show the trials as they come, and stop the nodes; the exit status of the stack."""
-    title = f"{run.trials} grasp trials, {run.sim_time}, objects: {', '.join(run.objects)}"
+    title = f"{run.trials} grasp trials, {run.robot.describe()}, {run.sim_time}, objects: "
+    title += ", ".join(run.objects)
     console.print(title, highlight=False, soft_wrap=True)
     live = console.status("starting the nodes") if console.is_terminal else nullcontext()
     with live as status:

@@ -20,15 +20,19 @@ from rfs_bringup.shared_arguments import (
     RATE,
     ROBOT,
     SEED,
+    SEVERITY,
     SIM,
     SIM_TIME,
     check_objects,
     check_shared,
+    robot_entries,
+    severity_of,
 )
 
 GRASP_ARGUMENTS = (
     SIM,
     ROBOT,
+    SEVERITY,
     POLICY,
     OBJECT,
     boolean("record", True, "Record each episode as one MCAP bag"),
@@ -56,11 +60,13 @@ def grasp_nodes(values: Mapping[str, Value]) -> list[NodeSpec]:
     ]
     if values["sim"] == "mujoco":
         first = str(values["object"]).split(",")[0]
-        bridge = common | {"object": first, "seed": values["seed"]} | bridge_parameters(values)
+        bridge = common | {"object": first, "seed": values["seed"], "severity": severity_of(values)}
+        bridge |= bridge_parameters(values)
         nodes.insert(0, NodeSpec("bridge", "rfs_sim_bridge", "bridge_node", bridge))
     nodes += reward_nodes(values)
     if values["record"]:
-        nodes.append(NodeSpec("recorder", "rfs_teleop", "recorder_node", common | {"bags": values["bags"]}))
+        recorder = common | {"bags": values["bags"]} | robot_entries(values)
+        nodes.append(NodeSpec("recorder", "rfs_teleop", "recorder_node", recorder))
     if values["sim"] == "mujoco":  # without a simulator a person resets the scene, engages and ends episodes
         runner = {name: values[name] for name in ("object", "seed", "trials", "record")}
         runner |= judge_parameters(values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,8 +12,14 @@ SIM = Argument("sim", "mujoco", "Simulator that stands in for robot and cameras"
 ROBOT = Argument(
     "robot",
     "sim",
-    "What moves: the simulated robot, or drivers that are started beside this",
-    choices=("sim", "hardware"),
+    "What moves: the simulated robot of the training, a shifted one that stands in for a real robot, or "
+    "drivers that are started beside this",
+    choices=("sim", "target", "hardware"),
+)
+SEVERITY = Argument(
+    "severity",
+    "",
+    "How much robot:=target differs from the training's: 0 not at all, 1 as its settings say; empty: 1",
 )
 POLICY = Argument("policy", "default", "Checkpoint to run, a path; default: the one shipped with rfs_policy")
 OBJECT = Argument(
@@ -33,12 +40,36 @@ RATE = Argument(
 
 def check_shared(values: Mapping[str, Value]) -> None:
     """ValueError or FileNotFoundError for values that do not fit together."""
+    severity_of(values)
+    if values["robot"] == "target" and values["sim"] != "mujoco":
+        raise ValueError("robot:=target needs sim:=mujoco: it is a simulated robot")
     if values["robot"] == "hardware" and values["sim"] != "none":
         raise ValueError("robot:=hardware needs sim:=none, so that only one thing moves the robot")
     if values["robot"] == "hardware" and values["sim_time"] == "lockstep":
         raise ValueError("robot:=hardware needs sim_time:=realtime: a real robot does not wait")
     if values["policy"] != "default" and not Path(str(values["policy"])).exists():
         raise FileNotFoundError(f"policy:={values['policy']}: there is no such checkpoint file or folder")
+
+
+def severity_of(values: Mapping[str, Value]) -> float:
+    """Of the simulated robot: 0 is the training robot. ValueError for a severity that makes no sense."""
+    text = str(values["severity"])
+    if values["robot"] != "target":
+        if text:
+            raise ValueError(f"severity:={text} needs robot:=target")
+        return 0.0
+    return float(Argument("severity", "", "", float, minimum=0.0).parse(text or "1"))
+
+
+def robot_entries(values: Mapping[str, Value]) -> dict[str, Value]:
+    """What bags note of the robot: its name, and the settings of a shifted one as JSON."""
+    if values["robot"] != "target":
+        return {"robot": values["robot"]}
+    from rfs_sim_bridge.robot_shift import RobotShift
+
+    severity = severity_of(values)
+    shift = json.dumps(RobotShift.target(severity).to_dict())
+    return {"robot": f"target {severity:g}", "robot_shift": shift}
 
 
 def check_objects(names: list[str]) -> None:

@@ -1,5 +1,6 @@
 """What runs, as data."""
 
+import json
 import os
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from rfs_bringup.collect_stack import COLLECT_ARGUMENTS, collect_nodes
 from rfs_bringup.grasp_stack import GRASP_ARGUMENTS, grasp_nodes
 from rfs_bringup.node_spec import NodeSpec
 from rfs_bringup.stack import STACKS, middleware_variables
+from rfs_sim_bridge.robot_shift import RobotShift
 
 from rfs_bringup import arguments
 
@@ -63,6 +65,21 @@ def test_a_reward_from_vision_brings_its_node_and_the_simulators_steps_aside() -
     assert nodes_for()["runner"].parameters["judge"] == "simulator"
 
 
+def test_bags_say_which_robot_moved_and_the_bridge_is_that_robot() -> None:
+    for nodes_of in (nodes_for, session_for):
+        usual, target, half = (
+            nodes_of(),
+            nodes_of("robot:=target"),
+            nodes_of("robot:=target", "severity:=0.5"),
+        )
+        assert [nodes["bridge"].parameters["severity"] for nodes in (usual, target, half)] == [0.0, 1.0, 0.5]
+        assert usual["recorder"].parameters["robot"] == "sim"
+        assert "robot_shift" not in usual["recorder"].parameters
+        assert half["recorder"].parameters["robot"] == "target 0.5"
+        settings = json.loads(str(half["recorder"].parameters["robot_shift"]))
+        assert RobotShift.from_dict(settings) == RobotShift.target(0.5)
+
+
 def test_on_hardware_nothing_is_simulated() -> None:
     nodes = session_for("sim:=none", "robot:=hardware", "viewer:=false", "object:=my own cup")
     assert list(nodes) == ["policy", "executor", "correction", "recorder", "session", "reward"]
@@ -84,6 +101,10 @@ def test_a_keyboard_needs_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
         ("device:=scripted sim:=none", "device:=scripted needs sim:=mujoco"),
         ("sim_time:=lockstep sim:=none", "sim_time:=lockstep needs sim:=mujoco"),
         ("robot:=hardware", "robot:=hardware needs sim:=none"),
+        ("robot:=target sim:=none", "robot:=target needs sim:=mujoco"),
+        ("severity:=2", "severity:=2 needs robot:=target"),
+        ("robot:=target severity:=-1", "severity:=-1 must be at least 0"),
+        ("robot:=target severity:=high", "severity:=high is not a number"),
         ("sim_time:=lockstep episode_seconds:=20", "more than the 8 s"),
         ("device:=mouse", "spacemouse, keyboard, gamepad, scripted"),
         ("object:=teapot", "known objects: "),

@@ -21,11 +21,14 @@ from rfs_policy.layout import DELTA_POSE
 from rfs_policy.policy import FlowPolicy
 from rfs_sim_bridge.grasp_task import GraspTask
 from rfs_sim_bridge.objects import find_objects, object_names
+from rfs_sim_bridge.robot_shift import TRAINING_ROBOT
 from rfs_sim_bridge.task_config import TaskConfig
 from rfs_teleop.statistics import describe_rate, wilson_interval
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
+
+from rfs_learning.robot_choice import RobotChoice, add_robot_arguments
 
 FIRST_SEED = 1_000_000
 """Demonstrations use seeds from 0 on; evaluations stay far above."""
@@ -178,6 +181,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=FIRST_SEED, help="seed of the first episode")
     parser.add_argument("--policy-seed", type=int, default=0, help="seed of the policy's noise")
     parser.add_argument("--task", help="YAML with task settings that differ from the packaged ones")
+    add_robot_arguments(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write trials and table as JSON")
     return parser
 
@@ -189,7 +193,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         objects = objects_of(args.objects)
         policy = FlowPolicy.load(args.policy, DELTA_POSE, runtime="onnx")
-        config = TaskConfig.load(args.task) if args.task else TaskConfig.default()
+        robot = RobotChoice.of(args)
+        config = robot.of_task(TaskConfig.load(args.task) if args.task else TaskConfig.default())
         seeds = range(args.seed, args.seed + args.episodes)
         with Progress(console=console, transient=True) as progress:
             bar = progress.add_task("episodes", total=args.episodes)
@@ -202,11 +207,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.print(f"[red]{error}[/red]")
         return 1
     rows = rows_of(trials)
-    print_table(rows, console, f"policy {policy.id[:12]}, {time.perf_counter() - began:.0f} s")
+    own = robot.robot == "sim" and config.shift != TRAINING_ROBOT
+    who = f"shifted robot of {args.task}" if own else robot.describe()
+    title = f"policy {policy.id[:12]}, {who}, {time.perf_counter() - began:.0f} s"
+    print_table(rows, console, title)
     if args.json:
         summary = {
             "policy": policy.id,
             "policy_seed": args.policy_seed,
+            **robot.to_dict(),
+            "robot_shift": config.shift.to_dict(),
             "rows": rows,
             "trials": [asdict(trial) for trial in trials],
         }

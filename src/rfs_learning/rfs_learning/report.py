@@ -69,7 +69,9 @@ def _trace(trial: ReportTrial) -> EpisodeTrace | None:
 def _head(rows: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> str:
     total = next((row for row in rows if row["object"] == "all"), None)
     rate = describe_rate(total["successes"], total["trials"]) if total else "no trials"
-    text = f"{rate} (95 % Wilson interval) · {config.get('sim_time', '')} · {config.get('date', '')}"
+    robot = f"target robot, severity {config['severity']:g}" if config.get("robot") == "target" else ""
+    words = [f"{rate} (95 % Wilson interval)", robot, config.get("sim_time", ""), config.get("date", "")]
+    text = " · ".join(filter(None, words))
     return f"<h1>Grasp trials</h1><p class=lead>{escape(text)}</p>"
 
 

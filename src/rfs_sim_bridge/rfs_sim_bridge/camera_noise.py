@@ -20,6 +20,7 @@ from rfs_sim_bridge.camera import take_picture
 from rfs_sim_bridge.engine import Array
 from rfs_sim_bridge.episodes import Episode
 from rfs_sim_bridge.pictures import Camera, Picture
+from rfs_sim_bridge.robot_shift import TRAINING_ROBOT, RobotShift
 from rfs_sim_bridge.snapshot import Snapshot
 from rfs_sim_bridge.task_config import CameraConfig
 
@@ -32,19 +33,21 @@ class Exposure:
     """What makes one frame differ from the ideal picture.
 
     translation (3,) m and rotation (3,) rotation vector, rad: from the calibrated to the true pose, base
-    frame, about the camera. key: of the frame's noise.
+    frame, about the camera. key: of the frame's noise. shift: of the robot; of it, the calibration's error
+    that comes on top in each of its episodes.
     """
 
     config: CameraConfig
     translation: tuple[float, ...]
     rotation: tuple[float, ...]
     key: tuple[int, ...]
+    shift: RobotShift = TRAINING_ROBOT
 
     @classmethod
-    def of(cls, episode: Episode, config: CameraConfig) -> Self:
+    def of(cls, episode: Episode, config: CameraConfig, shift: RobotShift = TRAINING_ROBOT) -> Self:
         """Of an episode's first frame."""
         translation, rotation = episode.picture_translation.tolist(), episode.picture_rotation.tolist()
-        return cls(config, tuple(translation), tuple(rotation), (episode.picture_key, 0))
+        return cls(config, tuple(translation), tuple(rotation), (episode.picture_key, 0), shift)
 
     def at(self, frame: int) -> Self:
         """The same of another frame, by its number (>= 0)."""
@@ -65,11 +68,11 @@ class DisplacedCamera(Camera):
 
 def true_camera(camera: Camera, exposure: Exposure) -> DisplacedCamera:
     """Where the calibrated camera really is."""
-    x, y, z = np.add(camera.position, exposure.translation)
-    target = np.add(camera.target, exposure.translation)
-    return DisplacedCamera(
-        (x, y, z), tuple(target), camera.fovy, camera.width, camera.height, exposure.rotation
-    )
+    shift, turn = exposure.shift.true_cameras(camera.position)
+    shift, turn = np.add(exposure.translation, shift), np.add(exposure.rotation, turn)
+    x, y, z = np.add(camera.position, shift)
+    target = tuple(np.add(camera.target, shift))
+    return DisplacedCamera((x, y, z), target, camera.fovy, camera.width, camera.height, tuple(turn))
 
 
 def noisy_picture(snapshot: Snapshot, camera: Camera, exposure: Exposure) -> Picture:

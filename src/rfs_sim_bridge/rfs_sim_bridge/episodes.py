@@ -51,14 +51,14 @@ def draw(seed: int, spec: ObjectSpec, config: TaskConfig) -> Episode:
         friction_scale=float(rng["physics"].uniform(*reset.friction_scale)),
     )
     cameras = len(cloud.cameras)
+    spread = cloud.camera_spread * rng["viewpoint"].uniform(-1.0, 1.0, (cameras, 3))
+    shift, turn = config.shift.camera_errors(cloud.cameras + spread)
     return Episode(
         start=start,
         disturbance=_pulses(rng["disturbance"], config.max_steps, config.disturbance),
-        camera_positions=np.add(
-            cloud.cameras, cloud.camera_spread * rng["viewpoint"].uniform(-1.0, 1.0, (cameras, 3))
-        ),
-        camera_translation=cloud.extrinsics_translation * rng["camera"].standard_normal((cameras, 3)),
-        camera_rotation=cloud.extrinsics_rotation * rng["camera"].standard_normal((cameras, 3)),
+        camera_positions=cloud.cameras + spread,
+        camera_translation=shift + cloud.extrinsics_translation * rng["camera"].standard_normal((cameras, 3)),
+        camera_rotation=turn + cloud.extrinsics_rotation * rng["camera"].standard_normal((cameras, 3)),
         cloud_key=int(rng["camera"].integers(2**62)),
         picture_translation=camera.extrinsics_translation * rng["picture"].standard_normal(3),
         picture_rotation=camera.extrinsics_rotation * rng["picture"].standard_normal(3),

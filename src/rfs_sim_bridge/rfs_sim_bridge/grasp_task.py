@@ -13,6 +13,7 @@ from rfs_policy.observation import proprioception
 
 from rfs_description import kinematics
 from rfs_sim_bridge import observations, rewards
+from rfs_sim_bridge.actuation import Actuation
 from rfs_sim_bridge.camera_noise import Exposure
 from rfs_sim_bridge.cloud import CloudCaster
 from rfs_sim_bridge.engine import Array, Engine
@@ -45,19 +46,17 @@ class GraspTask:
         self.num_envs = num_envs
         chosen = find_objects(objects)
         self.objects: list[ObjectSpec] = [chosen[i % len(chosen)] for i in range(num_envs)]
-        self.engine = engine or make_engine(self.config.engine, num_envs, self.config.timestep, threads)
+        self.engine = engine or make_engine(self.config, num_envs, threads)
         self.limits = Limits.load(period=self.config.period)
         self._caster = CloudCaster(self.config.cloud, num_envs, threads)
         self._exposures: dict[int, Exposure] = {}
         self._disturbance = np.zeros((num_envs, self.config.max_steps, 23))
         self._motion = LinearMotion(num_envs, self.config.substeps)
+        self._actuation = Actuation(num_envs, self.config.timestep, self.config.shift)
         self.command = self._composed = Command.from_joints(np.zeros((num_envs, 23)))
-        self.steps = np.zeros(num_envs, np.int64)
-        self._ticks = np.zeros(num_envs, np.int64)
-        self._held = np.zeros(num_envs, np.int64)
+        self.steps, self._ticks, self._held = (np.zeros(num_envs, np.int64) for _ in range(3))
         self._rest = np.zeros((num_envs, 3))
-        self._at_limit = np.zeros(num_envs, bool)
-        self.success = np.zeros(num_envs, bool)
+        self._at_limit, self.success = np.zeros(num_envs, bool), np.zeros(num_envs, bool)
         self.reset(np.arange(num_envs))
 
     # ---- episodes ----
@@ -80,7 +79,7 @@ class GraspTask:
         for env, episode in zip(ids, episodes, strict=True):
             self._disturbance[env] = episode.disturbance
             self._caster.reset(int(env), episode)
-            self._exposures[int(env)] = Exposure.of(episode, self.config.camera)
+            self._exposures[int(env)] = Exposure.of(episode, self.config.camera, self.config.shift)
             self._rest[env] = episode.start.object_position
             self._rest[env, 2] = episode.start.object.rest_height
         for counter in (self.steps, self._ticks, self._held):
@@ -92,6 +91,7 @@ class GraspTask:
         """The command is where the robot is."""
         joints = self.engine.state.joint_positions[ids]
         self._motion.latch(ids, joints)
+        self._actuation.latch(ids, joints)
         latched, old = Command.from_joints(joints), self._composed
         parts = (old.position.copy(), old.rotation.copy(), old.fingers.copy())
         for part, new in zip(parts, (latched.position, latched.rotation, latched.fingers), strict=True):
@@ -128,7 +128,7 @@ class GraspTask:
     def drive(self, targets: Array) -> None:
         """Simulate as many physics steps as there are joint targets (n, substeps, 23), rad."""
         pulse = self._pulses()
-        self.engine.step(targets, np.broadcast_to(pulse[:, None], targets.shape))
+        self.engine.step(self._actuation.reach(targets), np.broadcast_to(pulse[:, None], targets.shape))
         self._ticks += targets.shape[1]
 
     def finish_step(self) -> None:

@@ -12,6 +12,7 @@ from rfs_description.robot import JOINTS
 from rfs_sim_bridge import scene
 from rfs_sim_bridge.engine import Array, EngineState, Start
 from rfs_sim_bridge.ray_scene import RayScene
+from rfs_sim_bridge.robot_shift import TRAINING_ROBOT, RobotShift
 
 _JOINTS = len(JOINTS)
 _PHYSICS = mujoco.mjtState.mjSTATE_FULLPHYSICS
@@ -24,11 +25,14 @@ class MujocoEngine:
     Every environment has its own model (mass and friction differ by episode), all of one structure. A step
     starts each environment from its state alone, without the solver's warm start of whatever ran before on
     that thread: so an episode does not depend on its neighbors, on their number, or on the number of threads.
+    `shift`: of the robot; of it, motors and contacts are the engine's.
     """
 
-    def __init__(self, num_envs: int, timestep: float, threads: int = 2):
-        base = scene.compiled_scene("cylinder", timestep)
-        self.num_envs, self.timestep = num_envs, timestep
+    def __init__(
+        self, num_envs: int, timestep: float, threads: int = 2, shift: RobotShift = TRAINING_ROBOT
+    ) -> None:
+        base = _matching_scene("cylinder", timestep, shift)
+        self.num_envs, self.timestep, self._shift = num_envs, timestep, shift
         self.models: list[mujoco.MjModel] = [base] * num_envs
         self._nq, self._nv = base.nq, base.nv
         self._threads = [mujoco.MjData(base) for _ in range(threads)]
@@ -71,7 +75,7 @@ class MujocoEngine:
     def _fit_model(self, env: int, start: Start) -> None:
         """Give an environment's model this episode's object; it is kept where that did not change, because
         copies of models and new data cost more than all else in a reset."""
-        base = _matching_scene(start.object.name, self.timestep)
+        base = _matching_scene(start.object.name, self.timestep, self._shift)
         if self._objects[env] != start.object.name:
             self.models[env], self._rays[env] = copy.copy(base), None
             self._objects[env] = start.object.name
@@ -142,10 +146,10 @@ class MujocoEngine:
 
 
 @cache
-def _matching_scene(name: str, timestep: float) -> mujoco.MjModel:
+def _matching_scene(name: str, timestep: float, shift: RobotShift) -> mujoco.MjModel:
     """The named object's model; ValueError if its structure differs: rollout would corrupt memory
     silently."""
-    model = scene.compiled_scene(name, timestep)
+    model = scene.compiled_scene(name, timestep, shift)
     if _structure(model) != _structure(scene.compiled_scene("cylinder", timestep)):
         raise ValueError(f"the model of object '{name}' has another structure than the others")
     return model

@@ -6,9 +6,10 @@ from functools import cache
 import mujoco
 import numpy as np
 from rfs_description.mjcf import robot_spec
-from rfs_description.robot import FINGERTIPS
+from rfs_description.robot import FINGERTIPS, HAND_JOINTS
 
 from rfs_sim_bridge.objects import MAX_PRIMITIVES, ObjectSpec, Primitive, find_object
+from rfs_sim_bridge.robot_shift import TRAINING_ROBOT, RobotShift
 
 OBJECT_BODY = "object"
 OBJECT_JOINT = "object_free"
@@ -34,13 +35,16 @@ _GEOM_TYPES = {
 }
 
 
-def scene_spec(spec: ObjectSpec, timestep: float, meshes: bool = False) -> mujoco.MjSpec:
+def scene_spec(
+    spec: ObjectSpec, timestep: float, meshes: bool = False, shift: RobotShift = TRAINING_ROBOT
+) -> mujoco.MjSpec:
     """Robot, table, light, object and the sensors that the task reads; timestep in s."""
     scene = robot_spec(meshes=meshes)
     scene.modelname = f"grasp_{spec.name}"
     _set_physics(scene, timestep)
     _add_surroundings(scene)
-    _add_object(scene, spec)
+    _add_object(scene, shift.of_object(spec))
+    _scale_hand_motors(scene, shift)
     _hide_far_links(scene)
     _compensate_gravity(scene)
     _add_sensors(scene)
@@ -48,9 +52,9 @@ def scene_spec(spec: ObjectSpec, timestep: float, meshes: bool = False) -> mujoc
 
 
 @cache
-def compiled_scene(name: str, timestep: float) -> mujoco.MjModel:
+def compiled_scene(name: str, timestep: float, shift: RobotShift = TRAINING_ROBOT) -> mujoco.MjModel:
     """Model of the named object's scene. Shared and cached: copy it before changing a number in it."""
-    return scene_spec(find_object(name), timestep).compile()
+    return scene_spec(find_object(name), timestep, shift=shift).compile()
 
 
 @cache
@@ -67,6 +71,13 @@ def _hide_far_links(scene: mujoco.MjSpec) -> None:
     for link in _FAR_LINKS:
         for geom in scene.body(link).geoms:
             geom.group = FAR_GROUP if geom.group == ROBOT_GROUP else geom.group
+
+
+def _scale_hand_motors(scene: mujoco.MjSpec, shift: RobotShift) -> None:
+    for actuator in (scene.actuator(joint) for joint in HAND_JOINTS):
+        actuator.gainprm[0] *= shift.hand_gain
+        actuator.biasprm[1] *= shift.hand_gain
+        actuator.forcerange *= shift.hand_force
 
 
 def _set_physics(scene: mujoco.MjSpec, timestep: float) -> None:

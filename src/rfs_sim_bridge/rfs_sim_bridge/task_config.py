@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import yaml
 
+from rfs_sim_bridge.robot_shift import TRAINING_ROBOT, RobotShift
 from rfs_sim_bridge.setting_kinds import check_kinds
 
 Range = tuple[float, float]
@@ -104,6 +105,7 @@ class TaskConfig:
     disturbance: DisturbanceConfig = field(default_factory=DisturbanceConfig)
     cloud: CloudConfig = field(default_factory=CloudConfig)
     camera: CameraConfig = field(default_factory=CameraConfig)
+    shift: RobotShift = field(default_factory=RobotShift)
 
     def __post_init__(self) -> None:
         check_kinds(self)
@@ -179,8 +181,12 @@ class TaskConfig:
         return _build(cls, entries, "task")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for config files; `from_dict` gives an equal TaskConfig back."""
-        return asdict(self)
+        """Plain data for config files; `from_dict` gives an equal TaskConfig back. A training robot's has no
+        entry `shift`, as files that were written before there were other robots."""
+        values = asdict(self)
+        if self.shift == TRAINING_ROBOT:
+            del values["shift"]
+        return values
 
 
 def _build(kind: type, entries: Any, where: str) -> Any:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from rfs_sim_bridge.engine import Array, Start
 from rfs_sim_bridge.mujoco_engine import MujocoEngine
+from rfs_sim_bridge.robot_shift import TRAINING_ROBOT, RobotShift
 
 _DEFAULT_OBJECT = "cylinder"  # before the first reset
 # What `scene.scale_object` changes: one row an environment, the rest of the model is shared.
@@ -35,9 +36,11 @@ class WarpEngine(MujocoEngine):
     not. States live on the host between control steps. `threads` are those of resets and rays.
     """
 
-    def __init__(self, num_envs: int, timestep: float, threads: int = 2):
+    def __init__(
+        self, num_envs: int, timestep: float, threads: int = 2, shift: RobotShift = TRAINING_ROBOT
+    ) -> None:
         self._warp = _mujoco_warp()
-        super().__init__(num_envs, timestep, threads)
+        super().__init__(num_envs, timestep, threads, shift)
         self._batches: dict[str, _Batch] = {}
 
     def reset(self, env_ids: NDArray[np.intp], starts: list[Start]) -> None:

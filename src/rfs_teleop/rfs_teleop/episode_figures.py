@@ -42,6 +42,7 @@ class EpisodeFigures:
     operator: str = ""
     session: str = ""
     sim_time: str = ""
+    robot: str = ""
     outcome: str = "unknown"
     notes: str = ""
     begun: float = 0.0
@@ -121,6 +122,7 @@ def _from_contract(contract: dict[str, str], bag: Path) -> EpisodeFigures:
         operator=contract.get("operator", ""),
         session=contract.get("session", ""),
         sim_time=contract.get("sim_time", ""),
+        robot=contract.get("robot", ""),
         outcome=contract.get("outcome", "unknown"),
         notes=contract.get("notes", ""),
         drops=max(0, received - _written(bag)) + lost,

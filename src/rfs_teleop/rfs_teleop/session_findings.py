@@ -13,7 +13,14 @@ _EXPECTED = ("x", "y", "closing")  # the packaged devices leave the palm's heigh
 def findings(record: SessionRecord) -> list[str]:
     """Sentences, the gravest first; empty when nothing stands out."""
     rows = [row for row in record.episodes if row.outcome in ("success", "failure")]
-    return [*_bags(record), *_clocks(record.episodes), *_outcomes(rows), *_corrections(rows), *_loop(rows)]
+    return [
+        *_bags(record),
+        *_robots(rows),
+        *_clocks(record.episodes),
+        *_outcomes(rows),
+        *_corrections(rows),
+        *_loop(rows),
+    ]
 
 
 def _bags(record: SessionRecord) -> Iterator[str]:
@@ -24,6 +31,12 @@ def _bags(record: SessionRecord) -> Iterator[str]:
             yield f"{row.id}: {row.drops} messages were sent and are not in the bag."
         if row.outcome not in ("success", "failure"):
             yield f"{row.id}: it broke off{f' ({row.notes})' if row.notes else ''} and does not count."
+
+
+def _robots(rows: Sequence[EpisodeFigures]) -> Iterator[str]:
+    robots = sorted({row.robot or "not noted" for row in rows})
+    if len(robots) > 1:
+        yield f"The episodes are of several robots ({', '.join(robots)}): one session should be of one."
 
 
 def _clocks(rows: Sequence[EpisodeFigures]) -> Iterator[str]:

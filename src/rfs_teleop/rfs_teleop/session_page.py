@@ -52,6 +52,7 @@ def _head(record: SessionRecord) -> Iterator[str]:
     words += [f"{record.discarded} discarded"] if record.discarded else []
     words += [", ".join(sorted({row.operator for row in rows if row.operator}))]
     words += [", ".join(sorted({row.sim_time for row in rows if row.sim_time}))]
+    words += ["robot: " + ", ".join(sorted({row.robot or "not noted" for row in rows}))] if rows else []
     if rows:
         words.append(time.strftime("%Y-%m-%d %H:%M", time.localtime(min(row.begun for row in rows))))
     yield f"<h1>Session {escape(record.name)}</h1>"

@@ -6,7 +6,8 @@ velocity, acceleration and jerk the joints' motion has used (realtime; in lockst
 
 Parameters: `sim_time` ("realtime" or "lockstep"), `rate` (Hz of the control period), `object` and `seed` of
 the first scene (object empty: the seed chooses), `images` (whether to publish pictures), `reward_topic` (of
-the simulator's own reward), `await_reward` (lockstep: somebody else judges on `/rfs/reward`; wait for it).
+the simulator's own reward), `await_reward` (lockstep: somebody else judges on `/rfs/reward`; wait for it),
+`severity` (how much the robot differs from that of the training; see `robot_shift`).
 """
 
 import sys
@@ -32,6 +33,7 @@ from rfs_sim_bridge.nodes.lockstep import Lockstep
 from rfs_sim_bridge.nodes.realtime import Realtime
 from rfs_sim_bridge.nodes.topics import Topics
 from rfs_sim_bridge.objects import find_object, object_names
+from rfs_sim_bridge.robot_shift import RobotShift
 from rfs_sim_bridge.targets import Targets
 from rfs_sim_bridge.task_config import TaskConfig
 
@@ -59,9 +61,11 @@ class BridgeNode(Node):
                 f"await_reward needs sim_time:=lockstep and a reward_topic other than {_REWARD}, on which "
                 "the awaited one comes"
             )
+        severity = float(self.declare_parameter("severity", 0.0, _ANY_TYPE).value)
         threads = 1 if sim_time == "realtime" else 2
         name = _chosen_object(name, seed)
-        config = replace(TaskConfig.default(), control_rate=rate)
+        shift = RobotShift.target(severity)
+        config = replace(TaskConfig.default(), control_rate=rate, shift=shift)
         self._task = GraspTask(config, objects=[name], threads=threads)
         self._task.reset([seed])
         self._targets = Targets()
@@ -83,7 +87,8 @@ class BridgeNode(Node):
         self.create_timer(Lockstep.PATIENCE / 2, self._on_timer, clock=steady)
         self.create_timer(1.0, self._diagnose, clock=steady)
         self._mode.start()
-        self.get_logger().info(f"ready ({sim_time}, {rate:g} Hz, object {name})")
+        robot = f", target robot of severity {severity:g}" if severity else ""
+        self.get_logger().info(f"ready ({sim_time}, {rate:g} Hz, object {name}{robot})")
 
     def close(self) -> None:
         """End the simulation."""

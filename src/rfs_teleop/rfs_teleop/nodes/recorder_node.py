@@ -1,7 +1,7 @@
 """Recorder node: between `/rfs/episode/start` and `/rfs/episode/stop`, all topics go into one MCAP bag.
 
-Messages are stored as they come from the wire (raw CDR). Parameters: bags (folder), sim_time, rate (Hz, only
-noted in the bag).
+Messages are stored as they come from the wire (raw CDR). Parameters: bags (folder), sim_time, and three that
+are only noted in the bag: rate (Hz), robot (which one moves), robot_shift (how a shifted one differs, JSON).
 """
 
 import os
@@ -28,6 +28,7 @@ _MATCHING = 2.0  # s that an episode's start may wait for publishers
 _BEHIND = 0.75  # s that the disk may be behind; a killed recorder would lose as much
 _GRACE = 0.15  # s for messages that are on their way when an episode ends
 _NICENESS = 5
+_ROBOT = ("robot", "robot_shift")
 _OUTCOMES = {
     EpisodeStatus.OUTCOME_UNKNOWN: "unknown",
     EpisodeStatus.OUTCOME_SUCCESS: "success",
@@ -44,6 +45,7 @@ class RecorderNode(Node):
         bags = Path(self.declare_parameter("bags", "runs/bags").value).expanduser().resolve()
         self._sim_time = self.declare_parameter("sim_time", "realtime").value
         self._rate = self.declare_parameter("rate", 10.0).value
+        self._robot = {name: str(self.declare_parameter(name, "").value) for name in _ROBOT}
         topics = packaged_topics()
         definitions = {name: definition(name) for name in {topic.type for topic in topics}}
         distro = os.environ.get("ROS_DISTRO", "kilted")
@@ -144,6 +146,7 @@ class RecorderNode(Node):
             "session": request.session,
             "rate_hz": str(self._rate),
             "sim_time": self._sim_time,
+            **{name: text for name, text in self._robot.items() if text},
             "software": episode_contract.software(),
             **episode_contract.limits_entries(),
             **self._contract.begin(),

@@ -20,8 +20,8 @@ class OnnxBase:
     def __init__(self, checkpoint: Checkpoint, threads: int = 1) -> None:
         self.layout, self.id = checkpoint.layout, checkpoint.id
         self.steps = int(checkpoint.config["push_steps"])
-        self._encoder = _session(encoder_graph(checkpoint), threads)
-        self._push = _session(push_graph(checkpoint), threads)
+        self._encoder = session(encoder_graph(checkpoint), threads)
+        self._push = session(push_graph(checkpoint), threads)
 
     def encode(self, cloud: Array, state: Array) -> Array:
         """cloud (B, N, 3), state (B, S) -> context (B, C)."""
@@ -32,7 +32,8 @@ class OnnxBase:
         return np.asarray(self._push.run(None, {"context": context, "noise": noise})[0])
 
 
-def _session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
+def session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
+    """A model on the CPU, with so many threads for one inference."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

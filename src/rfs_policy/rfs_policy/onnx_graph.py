@@ -5,6 +5,7 @@ They compute what `network.FlowNetwork` computes (a test compares the two). The 
 and the features of each step's fixed flow time are folded into a bias.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -20,13 +21,16 @@ _OPSET = 17
 _IR_VERSION = 9  # what the oldest supported onnxruntime reads
 
 
-class _Graph:
-    """Collects nodes and constants; every method returns the name of its result."""
+class Graph:
+    """Collects nodes and constants; every method but `model` returns the name of its result.
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
+    tensors: weights by name, of a checkpoint.
+    """
+
+    def __init__(self, tensors: Mapping[str, NDArray]) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
-        self.weights = {name: t.astype(np.float32) for name, t in checkpoint.tensors.items()}
+        self.weights = {name: t.astype(np.float32) for name, t in tensors.items()}
 
     def op(self, kind: str, *inputs: str, **attributes: Any) -> str:
         name = f"{kind}_{len(self.nodes)}"
@@ -55,13 +59,14 @@ class _Graph:
     def reshape(self, x: str, *shape: int) -> str:
         return self.op("Reshape", x, self.constant(np.array(shape, np.int64)))
 
-    def model(self, inputs: dict[str, list], output: str, shape: list) -> bytes:
-        result = self.op("Identity", output)
+    def model(self, inputs: dict[str, list], outputs: dict[str, list]) -> bytes:
+        """The graph from inputs to results, shapes by name."""
+        results = {self.op("Identity", name): shape for name, shape in outputs.items()}
         graph = helper.make_graph(
             self.nodes,
             "rfs_policy",
             [helper.make_tensor_value_info(name, TensorProto.FLOAT, s) for name, s in inputs.items()],
-            [helper.make_tensor_value_info(result, TensorProto.FLOAT, shape)],
+            [helper.make_tensor_value_info(name, TensorProto.FLOAT, s) for name, s in results.items()],
             self.constants,
         )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)])
@@ -72,31 +77,19 @@ class _Graph:
 
 def encoder_graph(checkpoint: Checkpoint) -> bytes:
     """Model with inputs `cloud` (B, N, 3) and `state` (B, S) and one output: context (B, C)."""
-    g = _Graph(checkpoint)
-    local = g.op("Div", _palm_frame(g), g.constant(PALM_SCALE))
-    centered = g.op("Sub", "cloud", g.constant(np.array(WORKSPACE_CENTER)))
-    x = g.op("Concat", g.op("Div", centered, g.constant(WORKSPACE_SCALE)), local, axis=-1)
-    for i in range(len(checkpoint.config["network"]["point_widths"])):
-        x = g.op("Relu", g.linear(x, f"points.layers.{i}"))
-    attention = g.op("Transpose", g.linear(x, "points.attention"), perm=[0, 2, 1])
-    keypoints = g.op("MatMul", g.op("Softmax", attention, axis=-1), local)
-    parts = [
-        g.op("ReduceMax", x, axes=[1], keepdims=0),
-        g.reshape(keypoints, 0, -1),
-        _normalized_state(g),
-    ]
-    x = g.op("Concat", *parts, axis=-1)
+    g, network = Graph(checkpoint.tensors), checkpoint.config["network"]
+    x = g.op("Concat", point_features(g, len(network["point_widths"])), normalized_state(g), axis=-1)
     for layer in ("observation.0", "observation.2"):
         x = g.silu(g.linear(x, layer))
     inputs = {"cloud": ["B", "N", 3], "state": ["B", checkpoint.layout.state_dim]}
-    return g.model(inputs, x, ["B", checkpoint.config["network"]["context_dim"]])
+    return g.model(inputs, {x: ["B", network["context_dim"]]})
 
 
 def push_graph(checkpoint: Checkpoint) -> bytes:
     """Model with inputs `context` (B, C) and `noise` (B, H, D) and one output: action chunk (B, H, D), m and
     rad.
     """
-    g, layout, network = _Graph(checkpoint), checkpoint.layout, checkpoint.config["network"]
+    g, layout, network = Graph(checkpoint.tensors), checkpoint.layout, checkpoint.config["network"]
     chunk, steps = layout.horizon * layout.action_dim, int(checkpoint.config["push_steps"])
     context = g.linear("context", "field_context")
     weight = g.weights["field_input.weight"]
@@ -114,10 +107,22 @@ def push_graph(checkpoint: Checkpoint) -> bytes:
     a = g.op("Mul", a, g.constant(g.weights["action_std"]))
     a = g.op("Add", a, g.constant(g.weights["action_mean"]))
     shape = ["B", layout.horizon, layout.action_dim]
-    return g.model({"context": ["B", network["context_dim"]], "noise": shape}, a, shape)
+    return g.model({"context": ["B", network["context_dim"]], "noise": shape}, {a: shape})
 
 
-def _palm_frame(g: _Graph) -> str:
+def point_features(g: Graph, layers: int) -> str:
+    """Features (B, F) of the inputs `cloud` and `state`; as `network.PointEncoder` with so many layers."""
+    local = g.op("Div", _palm_frame(g), g.constant(PALM_SCALE))
+    centered = g.op("Sub", "cloud", g.constant(np.array(WORKSPACE_CENTER)))
+    x = g.op("Concat", g.op("Div", centered, g.constant(WORKSPACE_SCALE)), local, axis=-1)
+    for i in range(layers):
+        x = g.op("Relu", g.linear(x, f"points.layers.{i}"))
+    attention = g.op("Transpose", g.linear(x, "points.attention"), perm=[0, 2, 1])
+    keypoints = g.op("MatMul", g.op("Softmax", attention, axis=-1), local)
+    return g.op("Concat", g.op("ReduceMax", x, axes=[1], keepdims=0), g.reshape(keypoints, 0, -1), axis=-1)
+
+
+def _palm_frame(g: Graph) -> str:
     """Cloud (B, N, 3) in the commanded palm pose of the state; as `network.palm_frame`."""
     position = g.slice("state", STATE_PALM_POSITION.start, STATE_PALM_POSITION.stop)
     start = STATE_PALM_ROTATION.start
@@ -135,7 +140,8 @@ def _palm_frame(g: _Graph) -> str:
     return g.op("MatMul", g.op("Sub", "cloud", g.reshape(position, 0, 1, 3)), rotation)
 
 
-def _normalized_state(g: _Graph) -> str:
+def normalized_state(g: Graph) -> str:
+    """The input `state` (B, S) as the networks get it."""
     centered = g.op("Sub", "state", g.constant(g.weights["state_mean"]))
     scaled = g.op("Div", centered, g.constant(g.weights["state_std"]))
     return g.op("Clip", scaled, g.constant(-STATE_CLIP), g.constant(STATE_CLIP))

@@ -2,15 +2,14 @@
 
 import os
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from rfs_policy.checkpoint import load_checkpoint
 from rfs_policy.layout import Layout
+from rfs_policy.learned_modulation import LearnedModulation, Runtime
 from rfs_policy.modulation import Array, Modulation, NoModulation, Observation
-
-Runtime = Literal["onnx", "torch"]
 
 
 class BasePolicy(Protocol):
@@ -49,12 +48,14 @@ class FlowPolicy:
     Attributes:
         layout: of its actions and state.
         id: SHA-256 of the base policy's checkpoint.
+        modulation_id: SHA-256 of the modulation's checkpoint; empty without one.
     """
 
     def __init__(self, base: BasePolicy, modulation: Modulation | None = None) -> None:
         self.base = base
         self.modulation = modulation or NoModulation()
         self.layout, self.id = base.layout, base.id
+        self.modulation_id = modulation.id if isinstance(modulation, LearnedModulation) else ""
 
     @classmethod
     def load(
@@ -62,22 +63,19 @@ class FlowPolicy:
         path: str | os.PathLike[str],
         layout: Layout | None = None,
         runtime: Runtime = "torch",
-        modulation: Modulation | None = None,
+        modulation: Modulation | str | os.PathLike[str] | None = None,
     ) -> "FlowPolicy":
-        """Load a checkpoint; errors as `checkpoint.load_checkpoint`.
+        """Load checkpoints; errors as of `load_checkpoint` and `load_modulation`.
 
         Args:
             layout: what the caller works with; checked when given.
             runtime: "onnx" for one robot (and without torch), "torch" for batches.
+            modulation: one, or the path of one that was trained for this base; None: the base as it is.
         """
-        checkpoint = load_checkpoint(path, layout)
-        if runtime == "onnx":
-            from rfs_policy.onnx_base import OnnxBase
-
-            return cls(OnnxBase(checkpoint), modulation)
-        from rfs_policy.torch_base import TorchBase  # a robot's policy node never loads torch
-
-        return cls(TorchBase.from_checkpoint(checkpoint), modulation)
+        base = _load_base(path, layout, runtime)
+        if isinstance(modulation, str | os.PathLike):
+            modulation = LearnedModulation.load(modulation, base, runtime)
+        return cls(base, modulation)
 
     def act(self, cloud: Array, state: Array, noise: Array | None = None) -> PolicyOutput:
         """Decide for B robots.
@@ -100,3 +98,14 @@ class FlowPolicy:
         tick.
         """
         return rng.standard_normal((self.layout.horizon, self.layout.action_dim), dtype=np.float32)
+
+
+def _load_base(path: str | os.PathLike[str], layout: Layout | None, runtime: Runtime) -> BasePolicy:
+    checkpoint = load_checkpoint(path, layout)
+    if runtime == "onnx":
+        from rfs_policy.onnx_base import OnnxBase
+
+        return OnnxBase(checkpoint)
+    from rfs_policy.torch_base import TorchBase  # a robot's policy node never loads torch
+
+    return TorchBase.from_checkpoint(checkpoint)

@@ -5,9 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
-from hypothesis import strategies as st
+from random_policies import configs, random_network
 from rfs_policy.checkpoint import save_checkpoint
 from rfs_policy.layout import ARM_JOINTS_23, DELTA_POSE
 from rfs_policy.modulation_checkpoint import (
@@ -24,18 +23,6 @@ from rfs_policy.network import NetworkConfig
 from rfs_policy.torch_base import TorchBase
 from safetensors.numpy import load_file, save_file
 
-configs = st.builds(
-    ModulationConfig,
-    encoder=st.sampled_from(["base", "own"]),
-    hidden=st.lists(st.integers(1, 9), max_size=3).map(tuple),
-    noise_bound=st.floats(0.1, 5),
-    residual_bound=st.tuples(st.floats(0, 0.1), st.floats(0, 0.3), st.floats(0, 0.3)).map(
-        lambda bounds: tuple(np.repeat(bounds, [3, 3, 16]).tolist())
-    ),
-).flatmap(
-    lambda config: st.sampled_from([config, replace(config, latent=False), replace(config, residual=False)])
-)
-
 
 @pytest.fixture
 def base(network) -> TorchBase:
@@ -45,10 +32,7 @@ def base(network) -> TorchBase:
 @pytest.fixture
 def modulation(base) -> ModulationCheckpoint:
     """A randomly initialized modulation, not saved."""
-    torch.manual_seed(1)
-    network = ModulationNetwork.beside(base, ModulationConfig(hidden=(8,)))
-    for parameter in network.parameters():
-        torch.nn.init.normal_(parameter)
+    network = random_network(base, ModulationConfig(hidden=(8,)))
     return network.checkpoint(base.id, {"method": "rfs", "steps": 3})
 
 

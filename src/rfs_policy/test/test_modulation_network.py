@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from random_policies import random_network
 from rfs_policy.flow import push
 from rfs_policy.layout import ARM_JOINTS_23, DELTA_POSE
 from rfs_policy.modulation_config import OPERATOR_BOUND, ModulationConfig
@@ -28,14 +29,6 @@ def base(network) -> TorchBase:
 def inputs(observe, base):
     cloud, state, noise = (torch.from_numpy(x) for x in observe(5))
     return cloud, state, base.network.encode(cloud, state), noise
-
-
-def shaken(network: ModulationNetwork, size: float = 3.0) -> ModulationNetwork:
-    """The same network with random heads."""
-    for name, parameter in network.named_parameters():
-        if "head" in name:
-            torch.nn.init.normal_(parameter, std=size)
-    return network
 
 
 @given(st.lists(anything, min_size=22, max_size=22))
@@ -85,7 +78,7 @@ def test_begins_as_the_base_at_zero_noise(base, inputs, encoder):
 def test_choices_are_bounded_and_depend_on_the_observation(base, inputs, encoder):
     cloud, state, context, _ = inputs
     config = ModulationConfig(encoder=encoder, hidden=(), noise_bound=1.25)
-    a0, residual = shaken(ModulationNetwork.beside(base, config))(cloud, state, context)
+    a0, residual = random_network(base, config, size=3.0)(cloud, state, context)
     assert a0.abs().max() <= 1.25
     assert (residual.abs() <= torch.tensor(OPERATOR_BOUND)).all()
     assert (a0[0] != a0[1]).any()
@@ -94,8 +87,8 @@ def test_choices_are_bounded_and_depend_on_the_observation(base, inputs, encoder
 
 def test_what_it_does_not_choose_stays(base, inputs):
     cloud, state, context, noise = inputs
-    residual_only = shaken(ModulationNetwork.beside(base, ModulationConfig(latent=False, hidden=(8,))))
-    latent_only = shaken(ModulationNetwork.beside(base, ModulationConfig(residual=False, hidden=(8,))))
+    residual_only = random_network(base, ModulationConfig(latent=False, hidden=(8,)))
+    latent_only = random_network(base, ModulationConfig(residual=False, hidden=(8,)))
     assert torch.equal(residual_only(cloud, state, context, noise)[0], noise)
     assert not residual_only(cloud, state, context)[0].any()
     assert not latent_only(cloud, state, context, noise)[1].any()

@@ -208,10 +208,14 @@ class GraspTask:
     def reward_terms(self) -> dict[str, Array]:
         """Unweighted reward terms by name, each (n,)."""
         state, lift = self.engine.state, self.lift
-        palm, _ = kinematics.forward(state.joint_positions[:, :7])
+        palm, rotation = kinematics.forward(state.joint_positions[:, :7])
+        grasps = [spec.grasp for spec in self.objects]
+        spots = np.array([rewards.GRASP_SPOTS[grasp] for grasp in grasps])
+        taking = np.array([rewards.GRASP_FINGERS[grasp] for grasp in grasps])
+        spot = palm + (rotation @ spots[:, :, None])[:, :, 0]
         return {
-            "palm_proximity": rewards.palm_proximity(palm, state.object_position),
-            "finger_proximity": rewards.finger_proximity(state.fingertips, state.object_position),
+            "palm_proximity": rewards.palm_proximity(spot, state.object_position),
+            "finger_proximity": rewards.finger_proximity(state.fingertips, state.object_position, taking),
             "touch": rewards.touch(state.contacts),
             "hold": rewards.hold(state.contacts),
             "lift": rewards.lift_progress(lift, state.contacts),

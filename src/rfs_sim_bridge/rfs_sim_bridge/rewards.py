@@ -12,6 +12,10 @@ from rfs_sim_bridge.engine import Array
 
 TARGET_LIFT = 0.25  # m
 _FREE_LIFT = 0.35  # m: above this, lifting is excessive
+GRASP_SPOTS = {"power": (0.0, 0.0, 0.0), "pinch": (-0.064, -0.0125, 0.079)}
+"""Where the hand takes an object, m in the palm frame: a pinch does it between the fingertips."""
+GRASP_FINGERS = {"power": (1.0, 1.0, 1.0, 1.0), "pinch": (1.0, 1.0, 0.0, 1.0)}
+"""Fingers that take part, in the order of the contact flags: a pinch leaves the ring finger out."""
 WEIGHTS = {
     "palm_proximity": 0.15,
     "finger_proximity": 0.15,
@@ -24,15 +28,17 @@ WEIGHTS = {
 }
 
 
-def palm_proximity(palm: Array, object_position: Array) -> Array:
-    """(n,) in 0..1: 1 where palm (n, 3) and object (n, 3) meet."""
-    return 1.0 - np.tanh(6.0 * np.linalg.norm(palm - object_position, axis=-1))
+def palm_proximity(spot: Array, object_position: Array) -> Array:
+    """(n,) in 0..1: 1 where the hand's grasp spot (n, 3) and the object (n, 3) meet."""
+    return 1.0 - np.tanh(6.0 * np.linalg.norm(spot - object_position, axis=-1))
 
 
-def finger_proximity(fingertips: Array, object_position: Array) -> Array:
-    """(n,) in 0..1: mean over the fingertips (n, 4, 3), 1 within 3 cm of the object's origin."""
+def finger_proximity(fingertips: Array, object_position: Array, taking: Array) -> Array:
+    """(n,) in 0..1: mean over those fingertips (n, 4, 3) that take part, `taking` (n, 4) of 0 or 1; 1 within
+    3 cm of the object's origin."""
     distance = np.linalg.norm(fingertips - object_position[:, None], axis=-1)
-    return 1.0 - np.tanh(8.0 * np.maximum(distance - 0.03, 0.0).mean(-1))
+    far = taking * np.maximum(distance - 0.03, 0.0)
+    return 1.0 - np.tanh(8.0 * far.sum(-1) / taking.sum(-1))
 
 
 def touch(contacts: NDArray[np.bool_]) -> Array:

@@ -123,7 +123,7 @@ def test_unknown_methods_and_tasks_are_named(methods, tasks) -> None:
 
 
 def test_final_episodes_were_not_seen_while_training() -> None:
-    plan = EvaluationPlan()
+    plan = EvaluationPlan(points=5)
     assert not set(plan.point_seeds()) & set(plan.final_seeds(1024))
     assert set(plan.final_seeds(256)) < set(plan.final_seeds(1024))
     assert plan.point_steps(1000) == [0, 200, 400, 600, 800, 1000]

@@ -8,8 +8,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from rfs_sim_bridge.robot_shift import TRAINING_ROBOT
-
 from rfs_learning.differing_settings import differences
 from rfs_learning.rl.episode_choices import Noise
 from rfs_learning.rl.methods import find_method
@@ -103,14 +101,11 @@ class Plan:
         return json.loads(json.dumps({name: values[name] for name in ("tasks", "demonstrations", "base")}))
 
     def _seen(self, task: str) -> dict[str, Any]:
-        """Settings without other tasks, and without clouds and cameras, which nothing here looks at. The
-        training robot needs no mention."""
+        """Settings without other tasks, and without clouds and cameras, which nothing here looks at."""
         values = self.config.to_dict()
         chosen = values["tasks"][task]
         for unseen in ("cloud", "camera"):
             chosen["task"].pop(unseen)
-        if self.config.task(task).task.shift == TRAINING_ROBOT:
-            chosen["task"].pop("shift")
         return values | {"tasks": {task: chosen}}
 
     def changed(self, cell: Cell) -> list[str]:

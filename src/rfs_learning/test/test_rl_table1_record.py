@@ -93,7 +93,7 @@ def test_a_plan_goes_through_json(tmp_path: Path) -> None:
 
 def test_changed_settings_are_those_that_differ_from_the_packaged(tmp_path: Path) -> None:
     plan = make_plan(tmp_path, points=3)
-    assert plan.changed(CELL) == ["evaluation.points (3 instead of 5)"]
+    assert plan.changed(CELL) == ["evaluation.points (3 instead of 8)"]
 
 
 def test_differences_are_named_by_their_path() -> None:

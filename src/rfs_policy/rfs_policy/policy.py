@@ -77,6 +77,11 @@ class FlowPolicy:
             modulation = LearnedModulation.load(modulation, base, runtime)
         return cls(base, modulation)
 
+    def describe(self) -> str:
+        """Which checkpoints these are, for people."""
+        name = f"checkpoint {self.id[:12]}"
+        return f"{name}, modulation {self.modulation_id[:12]}" if self.modulation_id else name
+
     def act(self, cloud: Array, state: Array, noise: Array | None = None) -> PolicyOutput:
         """Decide for B robots.
 

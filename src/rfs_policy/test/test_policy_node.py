@@ -2,112 +2,39 @@
 
 import itertools
 import os
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
-rclpy = pytest.importorskip("rclpy")
+pytest.importorskip("rclpy")
 pytest.importorskip("rfs_msgs")
 
-from builtin_interfaces.msg import Time  # noqa: E402
-from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
-from rclpy.executors import SingleThreadedExecutor  # noqa: E402
-from rclpy.qos import QoSProfile  # noqa: E402
-from rfs_description.robot import ARM_HOME, HAND_HOME, JOINTS  # noqa: E402
-from rfs_policy.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
-from rfs_policy.observation import proprioception  # noqa: E402
-from rfs_policy.policy import FlowPolicy  # noqa: E402
-from sensor_msgs.msg import JointState, PointCloud2, PointField  # noqa: E402
+from policy_partner import (
+    ENOUGH,
+    NOTHING,
+    PERIOD,
+    POSITION,
+    Partner,
+    cloud_of,
+    node_process,
+    partner_of,
+    stamp,
+)
+from random_policies import random_network
+from rfs_description.robot import ARM_HOME, HAND_HOME
+from rfs_policy.checkpoint import load_checkpoint, save_checkpoint
+from rfs_policy.modulation_checkpoint import load_modulation, save_modulation
+from rfs_policy.modulation_config import ModulationConfig
+from rfs_policy.observation import proprioception
+from rfs_policy.policy import FlowPolicy, PolicyOutput
+from rfs_policy.torch_base import TorchBase
 
-from rfs_msgs.msg import ExecutedAction, PolicyAction  # noqa: E402
-from rfs_msgs.srv import ResetPolicy  # noqa: E402
+from rfs_msgs.msg import ExecutedAction
 
 pytestmark = pytest.mark.ros
-
-PERIOD = 100_000_000
-POSITION = np.array([0.5, 0.05, 0.3])
-ENOUGH, NOTHING = 20.0, 0.7  # s to wait for a message that must come, and for one that must not
-
-
-def stamp(nanoseconds: int) -> Time:
-    return Time(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)
-
-
-def cloud_of(points: np.ndarray, when: int, frame: str = "fr3_link0") -> PointCloud2:
-    message = PointCloud2(height=1, width=len(points), point_step=12, row_step=12 * len(points))
-    message.header.stamp, message.header.frame_id = stamp(when), frame
-    message.fields = [
-        PointField(name=name, offset=4 * i, datatype=PointField.FLOAT32, count=1)
-        for i, name in enumerate("xyz")
-    ]
-    message.data = points.astype(np.float32).tobytes()
-    return message
-
-
-class Partner:
-    """Simulator and executor in one: publishes observations and commands, collects actions."""
-
-    def __init__(self) -> None:
-        self.node = rclpy.create_node("partner")
-        self.executor = SingleThreadedExecutor()
-        self.executor.add_node(self.node)
-        self.actions: list[PolicyAction] = []
-        self.points = self.node.create_publisher(PointCloud2, "/camera/points", QoSProfile(depth=10))
-        self.joints = self.node.create_publisher(JointState, "/joint_states", 10)
-        self.executed = self.node.create_publisher(ExecutedAction, "/rfs/executed_action", 10)
-        self.node.create_subscription(PolicyAction, "/rfs/policy_action", self.actions.append, 10)
-        self.told: list[DiagnosticArray] = []
-        self.node.create_subscription(DiagnosticArray, "/diagnostics", self.told.append, 10)
-        self.resetter = self.node.create_client(ResetPolicy, "/rfs/policy/reset")
-        self.cloud = np.random.default_rng(0).uniform([0.4, -0.1, 0.02], [0.6, 0.1, 0.1], (1024, 3))
-
-    def spin_until(self, done, seconds: float) -> bool:
-        end = time.monotonic() + seconds
-        while not done() and time.monotonic() < end:
-            self.executor.spin_once(timeout_sec=0.02)
-        return done()
-
-    def connect(self) -> None:
-        topics = (self.points, self.joints, self.executed)
-        assert self.spin_until(lambda: all(t.get_subscription_count() for t in topics), ENOUGH)
-        assert self.spin_until(self.resetter.service_is_ready, ENOUGH)
-        assert self.spin_until(lambda: self.node.count_publishers("/diagnostics"), ENOUGH)
-
-    def reset(self, seed: int) -> None:
-        future = self.resetter.call_async(ResetPolicy.Request(seed=seed))
-        assert self.spin_until(future.done, ENOUGH)
-        assert future.result().success
-
-    def command(self, when: int, latched: bool = False) -> None:
-        message = ExecutedAction(target_joints=HAND_HOME, executed=[] if latched else [0.0] * 22)
-        message.header.stamp = stamp(when)
-        pose = message.target_pose
-        pose.position.x, pose.position.y, pose.position.z = POSITION.tolist()
-        pose.orientation.x, pose.orientation.w = 1.0, 0.0  # palm down
-        self.executed.publish(message)
-
-    def observe(self, when: int, cloud: PointCloud2 | None = None, order=None, count: int = 23) -> None:
-        order = np.arange(23) if order is None else order
-        positions = np.concatenate([ARM_HOME, HAND_HOME])
-        order = order[:count]
-        message = JointState(name=[JOINTS[i] for i in order], position=positions[order].tolist())
-        message.header.stamp = stamp(when)
-        self.joints.publish(message)
-        self.points.publish(cloud or cloud_of(self.cloud, when))
-
-    def answers(self, count: int) -> list[PolicyAction]:
-        assert self.spin_until(lambda: len(self.actions) >= count, ENOUGH)
-        return self.actions
-
-    def silent(self) -> bool:
-        before = len(self.actions)
-        return not self.spin_until(lambda: len(self.actions) > before, NOTHING)
-
 
 _DOMAINS = itertools.cycle(map(int, os.environ["RFS_TEST_DOMAINS"].split(",")))
 
@@ -124,32 +51,26 @@ def checkpoint_folder(tmp_path, checkpoint):
     return tmp_path / "policy"
 
 
-def node_process(checkpoint_folder, *parameters: str) -> subprocess.Popen:
-    settings = [f"policy:={checkpoint_folder}", *parameters]
-    arguments = [part for setting in settings for part in ("-p", setting)]
-    command = [sys.executable, "-m", "rfs_policy.nodes.policy_node", "--ros-args", *arguments]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-
-
-def partner_of(process: subprocess.Popen) -> Iterator[Partner]:
-    """A partner of a node that must end cleanly, and is ended in any case."""
-    rclpy.init()
-    partner = Partner()
-    try:
-        partner.connect()
-        yield partner
-        process.terminate()
-        assert process.wait(timeout=ENOUGH) == 0, process.stderr.read()
-    finally:
-        process.kill()
-        partner.node.destroy_node()
-        rclpy.shutdown()
+@pytest.fixture
+def modulation_folder(tmp_path, checkpoint_folder):
+    """A modulation with random weights for the policy of `checkpoint_folder`."""
+    base = TorchBase.from_checkpoint(load_checkpoint(checkpoint_folder))
+    network = random_network(base, ModulationConfig(encoder="own", hidden=(8,)))
+    save_modulation(tmp_path / "modulation", network.checkpoint(base.id, {}))
+    return tmp_path / "modulation"
 
 
 @pytest.fixture
 def lockstep(domain, checkpoint_folder) -> Iterator[Partner]:
     """A partner of a node in lockstep."""
     yield from partner_of(node_process(checkpoint_folder, "sim_time:=lockstep", "seed:=3"))
+
+
+@pytest.fixture
+def modulated(domain, checkpoint_folder, modulation_folder) -> Iterator[Partner]:
+    """A partner of a node in lockstep that runs a modulation."""
+    settings = (f"modulation:={modulation_folder}", "sim_time:=lockstep", "seed:=3")
+    yield from partner_of(node_process(checkpoint_folder, *settings))
 
 
 @pytest.fixture
@@ -176,17 +97,41 @@ def test_lockstep_protocol(lockstep, checkpoint_folder):
     assert (first.joint_stamp, first.command_stamp) == (stamp(start), stamp(start))
     assert (second.joint_stamp, second.command_stamp) == (stamp(start + 2 * PERIOD), stamp(start + PERIOD))
 
-    policy = FlowPolicy.load(checkpoint_folder, runtime="onnx")
-    noise = np.random.default_rng([3, 7])
-    rotation = np.diag([1.0, -1.0, -1.0])
-    state = proprioception(np.concatenate([ARM_HOME, HAND_HOME]), POSITION, rotation, HAND_HOME)
-    cloud = lockstep.cloud.astype(np.float32)
+    policy, noise = FlowPolicy.load(checkpoint_folder, runtime="onnx"), np.random.default_rng([3, 7])
     for message in (first, second):
-        expected = policy.act(cloud[None], state[None], policy.draw_noise(noise)[None])
+        expected = decision(policy, lockstep, policy.draw_noise(noise))
         np.testing.assert_array_equal(np.array(message.noise), expected.noise.ravel())
         np.testing.assert_allclose(np.array(message.base_action), expected.base_action.ravel(), atol=1e-6)
-        assert message.checkpoint == load_checkpoint(checkpoint_folder).id
+        assert (message.checkpoint, message.modulation) == (load_checkpoint(checkpoint_folder).id, "")
         assert (message.horizon, message.action_dim, message.layout) == (2, 22, "delta_pose_22")
+
+
+def decision(policy: FlowPolicy, partner: Partner, noise: np.ndarray) -> PolicyOutput:
+    """What the policy answers in this process to the partner's observation, for drawn noise (H, D)."""
+    joints, rotation = np.concatenate([ARM_HOME, HAND_HOME]), np.diag([1.0, -1.0, -1.0])
+    state = proprioception(joints, POSITION, rotation, HAND_HOME)
+    return policy.act(partner.cloud.astype(np.float32)[None], state[None], noise[None])
+
+
+def test_a_modulation_acts_and_is_named(modulated, checkpoint_folder, modulation_folder):
+    """a0 and a_r of the message are the modulation's, and everybody is told which one it is."""
+    modulated.reset(7)
+    modulated.command(10**10, latched=True)
+    modulated.observe(10**10)
+    message = modulated.answers(1)[0]
+    policy = FlowPolicy.load(checkpoint_folder, runtime="onnx", modulation=modulation_folder)
+    expected = decision(policy, modulated, policy.draw_noise(np.random.default_rng([3, 7])))
+    for name in ("noise", "base_action", "residual"):
+        np.testing.assert_array_equal(np.array(getattr(message, name)), getattr(expected, name).ravel())
+    assert any(message.residual)
+    assert message.checkpoint == load_checkpoint(checkpoint_folder).id
+    assert message.modulation == load_modulation(modulation_folder).id
+    assert modulated.spin_until(lambda: message.modulation in diagnosed(modulated), ENOUGH)
+
+
+def diagnosed(partner: Partner) -> set[str]:
+    """Values that the node told on /diagnostics so far."""
+    return {pair.value for array in partner.told for status in array.status for pair in status.values}
 
 
 def test_bad_input_gives_no_action(lockstep):
@@ -249,6 +194,7 @@ def test_realtime_acts_while_observed(realtime):
         ("policy:=/nowhere", "no checkpoint at"),
         ("rate:=20.0", "rate is 20.0 Hz"),
         ("sim_time:=fast", "realtime or lockstep"),
+        ("modulation:=/nowhere", "no modulation at"),
     ],
 )
 def test_start_up_error_is_one_sentence(domain, checkpoint_folder, parameter, words):
@@ -256,4 +202,14 @@ def test_start_up_error_is_one_sentence(domain, checkpoint_folder, parameter, wo
     _, errors = process.communicate(timeout=ENOUGH)
     assert process.returncode == 1
     assert words in errors
+    assert "Traceback" not in errors
+
+
+def test_a_modulation_of_another_policy_is_refused(domain, tmp_path, checkpoint, modulation_folder):
+    other = replace(checkpoint, config={**checkpoint.config, "note": "other"})
+    save_checkpoint(tmp_path / "other", other)
+    process = node_process(tmp_path / "other", f"modulation:={modulation_folder}")
+    _, errors = process.communicate(timeout=ENOUGH)
+    assert process.returncode == 1
+    assert "was trained for base policy" in errors
     assert "Traceback" not in errors

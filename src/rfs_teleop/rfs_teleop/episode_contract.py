@@ -25,7 +25,8 @@ def software() -> str:
 
 def policy_entries(action: Any) -> dict[str, str]:
     """What a rfs_msgs/PolicyAction tells of the policy."""
-    return {"layout": action.layout, "checkpoint": action.checkpoint, "horizon": str(action.horizon)}
+    noted = {"layout": action.layout, "checkpoint": action.checkpoint, "horizon": str(action.horizon)}
+    return noted | ({"modulation": action.modulation} if action.modulation else {})
 
 
 def calibration_entry(extrinsics: Any, camera: Any) -> dict[str, str]:

@@ -9,9 +9,9 @@ from sensor_msgs.msg import PointCloud2
 
 from rfs_msgs.msg import PolicyAction
 from rfs_policy.control_tick import Answer, Cloud
-from rfs_policy.layout import Layout
 from rfs_policy.nodes.stamps import nanoseconds, time_message
 from rfs_policy.point_cloud import read_points
+from rfs_policy.policy import FlowPolicy
 
 
 def read_cloud(message: PointCloud2, now: float) -> Cloud:
@@ -23,9 +23,10 @@ def read_cloud(message: PointCloud2, now: float) -> Cloud:
         return Cloud(stamp, now, None, str(error))
 
 
-def policy_action(answer: Answer, layout: Layout, checkpoint: str, sent: int, missed: bool) -> PolicyAction:
-    """The decision as a message sent at `sent` (ns)."""
-    message = PolicyAction(layout=layout.name, checkpoint=checkpoint)
+def policy_action(answer: Answer, policy: FlowPolicy, sent: int, missed: bool) -> PolicyAction:
+    """The decision of a policy as a message sent at `sent` (ns)."""
+    layout = policy.layout
+    message = PolicyAction(layout=layout.name, checkpoint=policy.id, modulation=policy.modulation_id)
     message.header.stamp = time_message(sent)
     message.header.frame_id = BASE_FRAME
     message.observation_stamp = time_message(answer.stamp)

@@ -4,6 +4,7 @@ Callbacks only keep the newest messages; a thread of its own acts, in realtime a
 lockstep as soon as an observation is complete. Offers `/rfs/policy/reset`.
 
 Parameters: `sim_time` ("realtime" or "lockstep"), `policy` (checkpoint; "default": the one that ships),
+`modulation` (checkpoint of one that was trained for this policy; empty: none),
 `rate` (Hz; must be the checkpoint's), `seed` (of the noise), `max_age` (s; older inputs are not acted on in
 realtime).
 """
@@ -47,7 +48,8 @@ class PolicyNode(Node):
         super().__init__("policy")
         self._lockstep = self._sim_time() == "lockstep"
         path = self.declare_parameter("policy", "default").value
-        self._policy = FlowPolicy.load(path, None, "onnx")
+        modulation = self.declare_parameter("modulation", "").value or None
+        self._policy = FlowPolicy.load(path, None, "onnx", modulation)
         expected = replace(DELTA_POSE, rate_hz=self._policy.layout.rate_hz)  # the rate is the next check
         expected.require_same(self._policy.layout, what=f"checkpoint '{path}'")
         self._period = 1.0 / self._checked_rate()
@@ -75,7 +77,7 @@ class PolicyNode(Node):
         self._thread = threading.Thread(target=self._control, name="policy control", daemon=True)
         self._thread.start()
         mode = "lockstep" if self._lockstep else "realtime"
-        self.get_logger().info(f"ready ({mode}, {1 / self._period:g} Hz, checkpoint {self._policy.id[:12]})")
+        self.get_logger().info(f"ready ({mode}, {1 / self._period:g} Hz, {self._policy.describe()})")
 
     def close(self) -> None:
         """End the control thread."""
@@ -163,9 +165,7 @@ class PolicyNode(Node):
             self._tell()
 
     def _publish(self, answer: Answer, sent: int, missed: bool) -> None:
-        self._actions.publish(
-            messages.policy_action(answer, self._policy.layout, self._policy.id, sent, missed)
-        )
+        self._actions.publish(messages.policy_action(answer, self._policy, sent, missed))
 
     def _tell(self) -> None:
         """Say why it does not act, once per change; what is usual only to those who debug."""
@@ -185,7 +185,8 @@ class PolicyNode(Node):
 
     def _status(self, problem: str) -> Status:
         level = Level.WARN if _is_fault(problem) else Level.OK
-        figures = {"checkpoint": self._policy.id, "layout": self._policy.layout.name}
+        policy = self._policy
+        figures = {"checkpoint": policy.id, "modulation": policy.modulation_id, "layout": policy.layout.name}
         return Status(_NAME, level, problem or "acting", figures)
 
     def _diagnose(self) -> None:

@@ -19,6 +19,7 @@ from rfs_bringup.reward_stack import (
 )
 from rfs_bringup.shared_arguments import (
     BAGS,
+    MODULATION,
     OBJECT,
     POLICY,
     RATE,
@@ -54,6 +55,7 @@ COLLECT_ARGUMENTS = (
     Argument("session", "", "Name of the session; one that exists is continued; empty: date and time"),
     OBJECT,
     POLICY,
+    MODULATION,
     BAGS,
     Argument("episodes", "50", "Episodes marked success or failure; 0: until finished", int, minimum=0),
     Argument("episode_seconds", "8.0", "Time limit of an episode, s", float, minimum=0.1),
@@ -72,9 +74,9 @@ def collect_nodes(values: Mapping[str, Value]) -> list[NodeSpec]:
     """Nodes of the collect stack. ValueError or FileNotFoundError for values that do not fit."""
     _check(values)
     common = {"sim_time": values["sim_time"], "rate": values["rate"]}
-    objects = str(values["object"])
+    objects, policy = str(values["object"]), _some(values, "policy", "modulation", "seed")
     nodes = [
-        NodeSpec("policy", "rfs_policy", "policy_node", common | _some(values, "policy", "seed")),
+        NodeSpec("policy", "rfs_policy", "policy_node", common | policy),
         NodeSpec("executor", "rfs_control", "executor_node", common | {"operator": True}),
         NodeSpec("correction", "rfs_teleop", "correction_node", common | _correction(values)),
         NodeSpec(

@@ -32,6 +32,7 @@ class DemoRun:
     trials: int
     sim_time: str
     policy: str
+    modulation: str
     seed: int
     reward: str
     robot: RobotChoice
@@ -46,6 +47,7 @@ class DemoRun:
         words = [
             f"sim_time:={self.sim_time}",
             f"policy:={self.policy}",
+            f"modulation:={self.modulation}",
             f"trials:={self.trials}",
             f"bags:={self.folder / 'bags'}",
             f"seed:={self.seed}",
@@ -74,6 +76,7 @@ class DemoRun:
             "trials": self.trials,
             "seed": self.seed,
             "policy": self.policy,
+            "modulation": self.modulation,
             "reward": self.reward,
             **self.robot.to_dict(),
             "nodes": {f"{node.package}/{node.executable}": dict(node.parameters) for node in self.nodes()},
@@ -117,6 +120,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--object", nargs="+", default=["train"], help="names, or 'train', 'heldout'; taken in turn"
     )
     parser.add_argument("--policy", default="default", help="checkpoint; 'default' is the one that ships")
+    parser.add_argument("--modulation", default="", metavar="PATH", help="checkpoint that adapts the policy")
     parser.add_argument("--sim-time", choices=("lockstep", "realtime"), default="lockstep")
     parser.add_argument("--seed", type=int, default=FIRST_SEED, help="seed of the first trial")
     parser.add_argument(
@@ -168,7 +172,8 @@ def _prepare(args: argparse.Namespace) -> DemoRun:
     names = [spec.name for spec in find_objects(objects_of(args.object))]
     folder = args.output.resolve() / time.strftime("%Y%m%d-%H%M%S")
     robot = RobotChoice.of(args)
-    run = DemoRun(folder, names, args.trials, args.sim_time, args.policy, args.seed, args.reward, robot)
+    settings = (args.sim_time, args.policy, args.modulation, args.seed, args.reward)
+    run = DemoRun(folder, names, args.trials, *settings, robot)
     run.nodes()
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps(run.config(), indent=2) + "\n")

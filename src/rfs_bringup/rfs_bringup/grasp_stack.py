@@ -15,6 +15,7 @@ from rfs_bringup.reward_stack import (
 )
 from rfs_bringup.shared_arguments import (
     BAGS,
+    MODULATION,
     OBJECT,
     POLICY,
     RATE,
@@ -34,6 +35,7 @@ GRASP_ARGUMENTS = (
     ROBOT,
     SEVERITY,
     POLICY,
+    MODULATION,
     OBJECT,
     boolean("record", True, "Record each episode as one MCAP bag"),
     BAGS,
@@ -54,7 +56,7 @@ def grasp_nodes(values: Mapping[str, Value]) -> list[NodeSpec]:
             "policy",
             "rfs_policy",
             "policy_node",
-            common | {"policy": values["policy"], "seed": values["seed"]},
+            common | {name: values[name] for name in ("policy", "modulation", "seed")},
         ),
         NodeSpec("executor", "rfs_control", "executor_node", common),
     ]

@@ -39,6 +39,7 @@ def test_a_demo_leaves_figures_bags_and_a_page(tmp_path: Path, capsys: pytest.Ca
         (["--trials", "0"], "at least 1 trial"),
         (["--seed", "-3"], "0 or more"),
         (["--policy", "/nowhere"], "no such checkpoint"),
+        (["--modulation", "/nowhere"], "no such file or folder"),
     ],
 )
 def test_what_cannot_run_is_said_and_leaves_nothing(

@@ -11,13 +11,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 pytest.importorskip("rclpy")
 pytest.importorskip("rfs_msgs.msg")
 pytestmark = pytest.mark.ros
 
 from rfs_bringup.stack import STACKS  # noqa: E402
+from rfs_policy.checkpoint import load_checkpoint  # noqa: E402
+from rfs_policy.modulation_checkpoint import load_modulation, save_modulation  # noqa: E402
+from rfs_policy.modulation_config import ModulationConfig  # noqa: E402
+from rfs_policy.modulation_network import ModulationNetwork  # noqa: E402
 from rfs_policy.policy import FlowPolicy  # noqa: E402
+from rfs_policy.torch_base import TorchBase  # noqa: E402
 from rfs_sim_bridge.grasp_task import GraspTask  # noqa: E402
 from rfs_teleop.bag_reader import Bag  # noqa: E402
 
@@ -89,9 +95,12 @@ def by_stamp(bag: Path, topic: str) -> dict[int, Any]:
     return found
 
 
-def simulated(seed: int, name: str, steps: int) -> tuple[Sequence[np.ndarray], bool]:
+def simulated(
+    seed: int, name: str, steps: int, modulation: Path | None = None
+) -> tuple[Sequence[np.ndarray], bool]:
     """The same episode without ROS: joint positions before each step and at the end, and success."""
-    policy, task = FlowPolicy.load("default", runtime="onnx"), GraspTask(objects=[name])
+    policy = FlowPolicy.load("default", runtime="onnx", modulation=modulation)
+    task = GraspTask(objects=[name])
     task.reset([seed])
     noise = np.random.default_rng([0, seed])
     joints = [task.joint_positions[0].copy()]
@@ -100,6 +109,43 @@ def simulated(seed: int, name: str, steps: int) -> tuple[Sequence[np.ndarray], b
         task.step(output.action[:, 0])
         joints.append(task.joint_positions[0].copy())
     return joints, bool(task.success[0])
+
+
+@pytest.fixture
+def modulation(tmp_path: Path) -> Path:
+    """A modulation of the shipped policy, not trained: its heads have random weights."""
+    base = TorchBase.from_checkpoint(load_checkpoint("default"))
+    torch.manual_seed(0)
+    network = ModulationNetwork.beside(base, ModulationConfig(noise_bound=0.5))
+    for name, parameter in network.named_parameters():
+        if "head" in name:
+            torch.nn.init.normal_(parameter, std=0.5)
+    save_modulation(tmp_path / "modulation", network.checkpoint(base.id, {}))
+    return tmp_path / "modulation"
+
+
+def test_a_modulated_trial_is_the_simulators_episode_and_its_bag_names_both_policies(
+    tmp_path: Path, modulation: Path
+) -> None:
+    run = Run(tmp_path, "trials:=1", f"modulation:={modulation}")
+    assert run.status == 0, run.lines
+    bag = Path(run.rows[0]["bag"])
+    observed, acted = by_stamp(bag, "/joint_states"), by_stamp(bag, "/rfs/executed_action")
+    start = min(stamp for stamp in acted if len(acted[stamp].action))
+    stamps = [stamp for stamp in sorted(observed) if stamp >= start]
+    joints, success = simulated(run.rows[0]["seed"], run.rows[0]["object"], len(stamps) - 1, modulation)
+    np.testing.assert_array_equal([observed[stamp].position for stamp in stamps], joints)
+    assert success == (run.rows[0]["outcome"] == "success")
+    for stamp in stamps[:-1]:
+        executed = acted[stamp]
+        assert np.any(executed.policy_residual)
+        np.testing.assert_array_equal(executed.action, executed.base_action + executed.policy_residual)
+        assert np.linalg.norm(np.float64(executed.policy_residual[:3])) <= 0.015
+    for message in by_stamp(bag, "/rfs/policy_action").values():
+        assert message.modulation == load_modulation(modulation).id
+        assert message.checkpoint == load_checkpoint("default").id
+    contract = Bag(bag).contract
+    assert (contract["checkpoint"], contract["modulation"]) == (message.checkpoint, message.modulation)
 
 
 def test_trials_are_the_simulators_episodes_and_their_bags_are_complete(tmp_path: Path) -> None:

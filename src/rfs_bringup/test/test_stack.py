@@ -80,6 +80,13 @@ def test_bags_say_which_robot_moved_and_the_bridge_is_that_robot() -> None:
         assert RobotShift.from_dict(settings) == RobotShift.target(0.5)
 
 
+def test_a_modulation_reaches_the_policy_node(tmp_path: Path) -> None:
+    for nodes_of in (nodes_for, session_for):
+        assert nodes_of()["policy"].parameters["modulation"] == ""
+        modulated = nodes_of(f"modulation:={tmp_path}")["policy"]
+        assert modulated.parameters["modulation"] == str(tmp_path)
+
+
 def test_on_hardware_nothing_is_simulated() -> None:
     nodes = session_for("sim:=none", "robot:=hardware", "viewer:=false", "object:=my own cup")
     assert list(nodes) == ["policy", "executor", "correction", "recorder", "session", "reward"]
@@ -145,6 +152,7 @@ def test_values_reach_the_nodes_in_their_kind() -> None:
         ("object:=teapot", "known objects: "),
         ("trials:=3 sim:=none", "trials:= needs sim:=mujoco"),
         ("policy:=/no/such/file", "there is no such checkpoint"),
+        ("modulation:=/no/such/file", "there is no such file or folder"),
         ("reward:=eyes", "simulator, rgbd, sam2"),
         ("reward:=simulator sim:=none", "reward:=simulator needs sim:=mujoco"),
         ("reward_weights:=x reward:=rgbd", "reward_weights:= needs reward:=sam2"),

@@ -193,6 +193,8 @@ def _layout(actions: list[Any], contract: dict[str, str]) -> Layout:
     sizes = (first.layout, first.horizon, layout.action_dim)
     if any((a.layout, a.horizon, a.action_dim) != sizes for a in actions):
         raise ValueError("its policy actions have several layouts")
+    if len({(a.checkpoint, getattr(a, "modulation", "")) for a in actions}) > 1:
+        raise ValueError("several policies acted in it: its policy actions name several checkpoints")
     return layout
 
 

@@ -74,6 +74,8 @@ class _Builder:
                 if key in self._known:
                     self.result.known += 1
                     return ""
+                if bag.contract.get("modulation") and dataset is not None and not dataset.notes_modulations:
+                    raise ValueError("a modulation acted in it, which this older dataset cannot note")
                 rewards = self._rewards(bag, path)
                 layout, episode = read_episode(bag, None if dataset is None else dataset.layout, rewards)
         except (ValueError, OSError) as error:

@@ -32,6 +32,7 @@ def describe(dataset: TransitionDataset) -> dict[str, Any]:
         "transitions": len(rows),
         "seconds": round(len(rows) / dataset.layout.rate_hz, 3),
         "contract": _contract(dataset),
+        "modulations": dict(dataset.modulations()),
         "outcomes": _outcomes(dataset),
         "corrected": {"transitions": int(intervened.sum()), "share": _share(intervened)},
         "residuals": _residuals(dataset, rows[intervened]),
@@ -117,6 +118,7 @@ def show(description: dict[str, Any], console: Console) -> None:
         f"{c['rate_hz']:g} Hz, {c['horizon']} actions a chunk, {c['cloud_points']} points",
         f"dropped ticks: {_counts(d['dropped'])}",
         *(f"{name}: {', '.join(v[:12] for v in c[name]) or 'none'}" for name in ("checkpoints", "operators")),
+        f"modulations: {_modulations(d['modulations'])}",
         f"sessions: {', '.join(c['sessions']) or 'none'}; time: {', '.join(c['sim_times']) or 'unknown'}",
     ]
     if len(c["checkpoints"]) > 1:
@@ -127,6 +129,13 @@ def show(description: dict[str, Any], console: Console) -> None:
     if d["residuals"]:
         console.print(_residual_table(d["residuals"]))
     console.print(_action_table(d["actions"]))
+
+
+def _modulations(episodes: dict[str, int]) -> str:
+    """Episodes by the modulation that acted."""
+    if not any(episodes):
+        return "none"
+    return ", ".join(f"{name[:12] or 'none'} in {count} episodes" for name, count in episodes.items())
 
 
 def _origin(description: dict[str, Any]) -> str:

@@ -13,8 +13,9 @@
 The transition of row k leads to row k + 1, so o' and s' are the next row's o and s: no cloud is kept twice.
 A row without a transition ends a chain: the last observation of an episode, or one after which the robot was
 held or paused. `meta` holds for each episode object, seed, operator, outcome, session, bag, began (log time
-of its first message, ns), checkpoint, sim_time, reward_source (who measured the reward: "simulator", a
-tracker's name), and as JSON how many of the policy's ticks were left out and why. The attribute `rewards`
+of its first message, ns), checkpoint, modulation (SHA-256; empty without one), sim_time, reward_source (who
+measured the reward: "simulator", a tracker's name), and as JSON how many of the policy's ticks were left out
+and why. The attribute `rewards`
 names the label of rewards that were computed afterwards, and how; it is empty for recorded ones. No torch is
 imported here.
 """
@@ -41,6 +42,7 @@ META = {
     "bag": str,
     "began": "i8",
     "checkpoint": str,
+    "modulation": str,
     "sim_time": str,
     "dropped": str,
     "reward_source": str,
@@ -141,6 +143,17 @@ class TransitionDataset(Replay):
     def reward_source(self, index: int) -> str:
         """Who measured the reward of an episode; empty where that was not noted."""
         return str(self.array("reward_source")[index]) if "reward_source" in self._meta else ""
+
+    @property
+    def notes_modulations(self) -> bool:
+        """Whether it can say which modulation acted; the first datasets could not, and hold none."""
+        return "modulation" in self._meta
+
+    def modulations(self) -> Counter[str]:
+        """Number of episodes by SHA-256 of the modulation that acted; empty for the base policy alone."""
+        if not self.notes_modulations:
+            return Counter({"": len(self)})
+        return Counter(map(str, self.array("modulation")[: len(self)]))
 
     def reward_sources(self) -> Counter[str]:
         """Number of episodes by who measured the reward."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -70,6 +71,36 @@ def test_batches_follow_chains(dataset):
         dataset.batch([4])
 
 
+def modulated(name: str, seed: int) -> Recording:
+    """An ordinary episode in which a modulation acted."""
+    recording = ordinary(3, seed)
+    for topic, message in recording.messages:
+        if topic == "/rfs/policy_action":
+            message.modulation = name
+    return recording
+
+
+def test_which_modulation_acted_is_noted(bags, tmp_path, capsys):
+    modulated("m" * 64, 5).write(bags / "s3" / "a", session="s3", modulation="m" * 64)
+    assert main(["build", str(bags), "-o", str(tmp_path / "d.zarr")]) == 0
+    dataset = TransitionDataset.open(tmp_path / "d.zarr")
+    assert dataset.modulations() == {"": 3, "m" * 64: 1}
+    assert main(["info", str(tmp_path / "d.zarr")]) == 0
+    assert "none in 3 episodes, mmmmmmmmmmmm in 1 episodes" in capsys.readouterr().out
+    assert main(["info", str(tmp_path / "d.zarr"), "--json", str(tmp_path / "d.json")]) == 0
+    assert json.loads((tmp_path / "d.json").read_text())["modulations"] == {"": 3, "m" * 64: 1}
+
+
+def test_an_older_dataset_takes_no_bag_of_a_modulation(bags, dataset, tmp_path, capsys):
+    shutil.rmtree(dataset.path / "meta" / "modulation")
+    assert TransitionDataset.open(dataset.path).modulations() == {"": 3}
+    modulated("m" * 64, 5).write(bags / "s3" / "a", session="s3", modulation="m" * 64)
+    ordinary(3, 6).write(bags / "s3" / "b", session="s3")
+    assert main(["build", str(bags), "-o", str(dataset.path)]) == 3
+    assert "which this older dataset cannot note" in capsys.readouterr().out.replace("\n", " ")
+    assert len(TransitionDataset.open(dataset.path)) == 4
+
+
 def test_unusable_bags_are_skipped_with_a_reason(bags, tmp_path, capsys):
     whole = (bags / "s1" / "b" / "b_0.mcap").read_bytes()
     half = len(whole) // 2  # in the middle of the messages
@@ -82,6 +113,9 @@ def test_unusable_bags_are_skipped_with_a_reason(bags, tmp_path, capsys):
     (bags / "sqlite").mkdir()
     (bags / "sqlite" / "metadata.yaml").touch()
     ordinary(3).write(bags / "unwanted", outcome="discarded")
+    exchanged = modulated("m" * 64, 0)
+    exchanged.messages += modulated("n" * 64, 0).messages
+    exchanged.write(bags / "exchanged")
     ordinary(3).write(bags / "zz_faster", rate_hz="20.0")
     Recording().write(bags / "still")
     assert main(["build", str(bags), "-o", str(tmp_path / "d.zarr")]) == 3
@@ -92,13 +126,14 @@ def test_unusable_bags_are_skipped_with_a_reason(bags, tmp_path, capsys):
         "text": "damaged",
         "sqlite": "no .mcap file",
         "unwanted": "discarded it",
+        "exchanged": "several policies acted in it",
         "zz_faster": "rate_hz",
         "still": "never acted",
     }
     for name, reason in reasons.items():
         assert f"skipped {bags / name}" in said
         assert reason in said.split(f"skipped {bags / name}:")[1].split("skipped")[0]
-    assert "3 episodes added, 7 skipped" in said
+    assert "3 episodes added, 8 skipped" in said
     assert len(TransitionDataset.open(tmp_path / "d.zarr")) == 3
 
 

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from rfs_control.residual_bounds import ResidualBounds
-from rfs_learning.evaluation import FIRST_SEED, Rollout
+from rfs_learning.evaluation import FIRST_SEED
+from rfs_learning.rollout import Rollout
 from rfs_policy.layout import DELTA_POSE
 from rfs_policy.policy import FlowPolicy
 from rfs_sim_bridge.grasp_task import GraspTask

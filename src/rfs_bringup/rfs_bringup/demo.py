@@ -12,8 +12,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from rfs_learning.evaluation import FIRST_SEED, Trial, objects_of, print_table, rows_of
+from rfs_learning.evaluation import FIRST_SEED, objects_of
+from rfs_learning.evaluation_table import print_table, rows_of
 from rfs_learning.robot_choice import RobotChoice, add_robot_arguments
+from rfs_learning.rollout import Trial
 from rich.console import Console
 from rich.status import Status
 

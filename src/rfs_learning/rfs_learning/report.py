@@ -41,7 +41,7 @@ def write_report(
 ) -> None:
     """Write the page, complete or not at all.
 
-    rows: as `evaluation.rows_of` makes them. config: what the run was, shown as it is.
+    rows: as `evaluation_table.rows_of` makes them. config: what the run was, shown as it is.
     """
     traces = {trial.number: trace for trial in trials if (trace := _trace(trial)) is not None}
     body = [_head(rows, config), "<h2>Results</h2>", _table(rows)]

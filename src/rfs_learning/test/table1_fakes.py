@@ -73,7 +73,7 @@ def summary(successes: int, **changes: Any) -> dict[str, Any]:
         "seconds_to_success": 2.0,
         "finger_roughness": 0.01,
         "palm_roughness": 0.002,
-        "failures": {"dropped": EPISODES - successes},
+        "failures": {"weak grasp": EPISODES - successes},
         "objects": {"cylinder": half, "box": other},
         **changes,
     }

@@ -4,7 +4,10 @@ import json
 
 import numpy as np
 import pytest
-from rfs_learning.evaluation import Trial, evaluate, main, objects_of, rows_of
+from rfs_learning.evaluate_command import main
+from rfs_learning.evaluation import evaluate, objects_of
+from rfs_learning.evaluation_table import rows_of
+from rfs_learning.rollout import Trial
 from rfs_policy.layout import DELTA_POSE
 from rfs_policy.modulation import Array
 from rfs_policy.policy import FlowPolicy
@@ -40,7 +43,7 @@ def test_trials_do_not_depend_on_their_neighbors():
 def test_trial_ends_at_its_time():
     trial = evaluate(FlowPolicy(NoiseFollower()), ["box"], [5], SHORT)[0]
     assert trial.seconds == pytest.approx(0.5)
-    assert (trial.success, trial.reason) == (False, "object not touched")
+    assert (trial.success, trial.reason) == (False, "hand never closed")
 
 
 def test_rate_must_be_the_tasks():
@@ -51,14 +54,14 @@ def test_rate_must_be_the_tasks():
 def test_rows_add_up():
     trials = [
         Trial("box", 1, True, 2.0, 0.25),
-        Trial("box", 2, False, 8.0, 0.1, "dropped"),
+        Trial("box", 2, False, 8.0, 0.1, "weak grasp"),
         Trial("can", 3, True, 4.0, 0.25),
     ]
     rows = {row["object"]: row for row in rows_of(trials)}
     assert list(rows) == ["box", "can", "all"]
     assert (rows["all"]["trials"], rows["all"]["successes"]) == (3, 2)
     assert rows["all"]["mean_seconds"] == pytest.approx(3.0)
-    assert rows["box"]["failures"] == {"dropped": 1}
+    assert rows["box"]["failures"] == {"weak grasp": 1}
     assert rows["box"]["low"] < 0.5 < rows["box"]["high"]
 
 

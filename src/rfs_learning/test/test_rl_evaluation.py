@@ -109,7 +109,7 @@ def test_objects_follow_the_order_of_seeds():
     results = evaluate(Walker(True), task(0.1), [9, 8, 7], noise="mean", environments=2)
     assert results.objects.tolist() == ["box", "sphere", "box"]
     assert results.seeds.tolist() == [9, 8, 7]
-    assert set(results.reasons.tolist()) == {"object not touched"}
+    assert set(results.reasons.tolist()) == {"hand never closed"}
 
 
 # ---- choices ----
@@ -206,12 +206,12 @@ def test_summary_counts():
         seconds=column(1.5, 4.0, 4.0),
         finger_roughness=column(0.1, 0.2, 0.3),
         palm_roughness=column(0.0, 0.0, 0.0),
-        reasons=column("", "infeasible pose", "dropped"),
+        reasons=column("", "infeasible pose", "weak grasp"),
     )
     summary = results.summary()
     assert (summary["episodes"], summary["successes"], summary["lifted"]) == (3, 1, 2)
     assert (summary["infeasible"], summary["infeasible_of_lifted"]) == (2, 1)
-    assert summary["failures"] == {"infeasible pose": 1, "dropped": 1}
+    assert summary["failures"] == {"infeasible pose": 1, "weak grasp": 1}
     assert summary["objects"]["box"] == {"episodes": 2, "successes": 1}
     assert summary["seconds_to_success"] == 1.5
 

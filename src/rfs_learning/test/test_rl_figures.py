@@ -85,7 +85,7 @@ def test_film_keeps_every_step(shown):
 
 
 def test_outcome_is_told(shown):
-    assert shown.outcome() == "object not touched"
+    assert shown.outcome() == "early closure"
     won = replace(shown.results, success=np.array([True]), depth=np.array([0.0042]))
     assert replace(shown, results=won).outcome() == "success in 0.4 s\nfingers overlap by 4 mm in the air"
 

@@ -20,12 +20,14 @@ from rich.console import Console
 from rich.progress import Progress
 
 from rfs_learning.dataset import DemoDataset
-from rfs_learning.evaluation import FIRST_SEED, Trial, evaluate, print_table, rows_of
+from rfs_learning.evaluation import FIRST_SEED, evaluate
+from rfs_learning.evaluation_table import print_table, rows_of
 from rfs_learning.flow_state import steps_done
 from rfs_learning.flow_training import train
 from rfs_learning.rl.distill_config import DistillConfig, EpisodeCounts
 from rfs_learning.rl.distill_rollouts import student_rollouts, teacher_rollouts
 from rfs_learning.rl.distill_teachers import TeacherSource
+from rfs_learning.rollout import Trial
 
 _ROUND_SEED = 2 * FIRST_SEED  # of the evaluations that choose; the last one is on seeds that chose nothing
 Rows = list[dict[str, Any]]
@@ -33,7 +35,7 @@ Rows = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Tables of a student, as `evaluation.rows_of` makes them; heldout may be empty."""
+    """Tables of a student, as `evaluation_table.rows_of` makes them; heldout may be empty."""
 
     policy: str
     training: Rows

@@ -14,7 +14,8 @@ import torch
 from numpy.typing import NDArray
 from rfs_sim_bridge.grasp_task import GraspTask
 
-from rfs_learning.evaluation import failure_reason
+from rfs_learning.episode_course import CourseRecorder
+from rfs_learning.failure_modes import failure_mode
 from rfs_learning.rl.episode_choices import EpisodeChoices, Noise, Steering
 from rfs_learning.rl.motion_quality import MotionQuality
 from rfs_learning.rl.rl_config import RlTask
@@ -92,6 +93,7 @@ class Evaluation:
         count, config = min(environments, len(seeds)), task.task
         self.simulation = GraspTask(config, count, task.objects, threads)
         self.quality = MotionQuality(self.simulation)
+        self.courses = CourseRecorder(self.simulation)
         self._choices = EpisodeChoices(policy, count, config.max_steps, noise)
         self._seeds = np.asarray(seeds, np.int64)
         self._objects = [task.objects[i % len(task.objects)] for i in range(len(seeds))]
@@ -115,6 +117,7 @@ class Evaluation:
         seeds = self._seeds[self._episode[envs]]
         self.simulation.reset(seeds, [self._objects[i] for i in self._episode[envs]], envs)
         self.quality.begin(envs)
+        self.courses.begin(envs)
         self._choices.begin(envs, seeds)
         self._watch(self.simulation)
 
@@ -124,6 +127,7 @@ class Evaluation:
         actions[~self._acting, 6:] = self.simulation.command.fingers[~self._acting]
         result = self.simulation.step(actions)
         self.quality.update()
+        self.courses.update(result.reward, self._acting)
         self._watch(self.simulation)
         ended = np.flatnonzero(result.done & self._acting)
         for env in ended:
@@ -151,8 +155,15 @@ class Evaluation:
             task.time[env],
             quality.finger_roughness[env],
             quality.palm_roughness[env],
-            failure_reason(task, env, quality.highest[env], bool(quality.touched[env])),
+            self._reason(env),
         )
+
+    def _reason(self, env: int) -> str:
+        """Empty after a success."""
+        task = self.simulation
+        if task.success[env]:
+            return ""
+        return failure_mode(self.courses.of(env), task.config.success, bool(task.feasible()[env]))
 
 
 def evaluate(

@@ -19,8 +19,6 @@ class MotionQuality:
     """Watches the episodes of n environments. Everything is (n,), since each environment's `begin`.
 
     Attributes:
-        highest: m, lift of the object.
-        touched: the hand touched the object at the end of a control step.
         lifted: the object was up, slow, for as long as success asks for, in whatever pose of arm and hand.
         depth: m, deepest overlap of different fingers while the object was off the table.
     """
@@ -28,8 +26,7 @@ class MotionQuality:
     def __init__(self, task: GraspTask) -> None:
         n = task.num_envs
         self._task = task
-        self.highest, self.depth = np.zeros(n), np.zeros(n)
-        self.touched, self.lifted = np.zeros(n, bool), np.zeros(n, bool)
+        self.depth, self.lifted = np.zeros(n), np.zeros(n, bool)
         self._up, self._steps = np.zeros(n, np.int64), np.zeros(n, np.int64)
         self._finger_squares, self._palm_squares = np.zeros(n), np.zeros(n)
         self._last = _numbers(task.command)
@@ -37,9 +34,9 @@ class MotionQuality:
 
     def begin(self, envs: NDArray[np.intp]) -> None:
         """New episodes in these environments, which have just been reset."""
-        for values in (self.highest, self.depth, self._finger_squares, self._palm_squares):
+        for values in (self.depth, self._finger_squares, self._palm_squares):
             values[envs] = 0.0
-        for values in (self.touched, self.lifted, self._up, self._steps):
+        for values in (self.lifted, self._up, self._steps):
             values[envs] = 0
         self._last[envs] = _numbers(self._task.command)[envs]
         self._velocity[envs] = 0.0
@@ -47,8 +44,6 @@ class MotionQuality:
     def update(self) -> None:
         """Take in the control step that the task has just done."""
         lift, state = self._task.lift, self._task.engine.state
-        self.highest = np.maximum(self.highest, lift)
-        self.touched |= state.contacts.any(axis=1)
         off = lift > OFF_TABLE
         self.depth[off] = np.maximum(self.depth[off], interpenetration(state.joint_positions[off, 7:]))
         self._judge_lift(lift)

@@ -1,0 +1,126 @@
+"""`./rfs evaluate --policy runs/flow --episodes 100`, or `--protocol paper`: success of a policy.
+
+Episodes run in lockstep, side by side in one process. `./rfs demo` runs the same trials through the nodes.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rfs_policy.layout import DELTA_POSE
+from rfs_policy.policy import FlowPolicy
+from rfs_sim_bridge.task_config import TaskConfig
+from rich.console import Console
+from rich.progress import Progress
+
+from rfs_learning.evaluation import FIRST_SEED, evaluate, objects_of
+from rfs_learning.evaluation_record import EvaluationRecord
+from rfs_learning.evaluation_table import print_table
+from rfs_learning.protocol import Job, Protocol
+from rfs_learning.robot_choice import RobotChoice, add_robot_arguments
+from rfs_learning.rollout import Trial
+
+_EPISODES, _OBJECTS = 100, ("train",)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Arguments of `./rfs evaluate`."""
+    parser = argparse.ArgumentParser(prog="rfs evaluate", description="Success rate of a policy.")
+    parser.add_argument("--policy", default="default", help="checkpoint; 'default' is the one that ships")
+    parser.add_argument("--modulation", metavar="PATH", help="checkpoint that adapts the policy")
+    add_trial_arguments(parser)
+    parser.add_argument("--policy-seed", type=int, default=0, help="seed of the policy's noise")
+    parser.add_argument("--task", help="YAML with task settings that differ from the packaged ones")
+    add_robot_arguments(parser)
+    parser.add_argument("--name", help="of the method, for './rfs report'; default: the checkpoint's name")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write trials and table as JSON")
+    return parser
+
+
+def add_trial_arguments(parser: argparse.ArgumentParser) -> None:
+    """`--protocol`, `--objects`, `--episodes`, `--seed`."""
+    parser.add_argument(
+        "--protocol",
+        metavar="NAME",
+        help="'paper': known objects x 20, unknown x 10, spread over the table; or a YAML file like it",
+    )
+    parser.add_argument("--objects", nargs="+", help="names, or 'train' (default), 'heldout'")
+    parser.add_argument(
+        "--episodes", type=int, help=f"in all, spread over the objects (default: {_EPISODES})"
+    )
+    parser.add_argument("--seed", type=int, default=FIRST_SEED, help="seed of the first episode")
+
+
+def jobs_of(args: argparse.Namespace, protocol: Protocol | None, config: TaskConfig) -> list[Job]:
+    """The trials that are asked for.
+
+    Raises:
+        ValueError: they contradict each other, or make no sense.
+    """
+    if args.seed < 0:
+        raise ValueError(f"--seed {args.seed}: seeds are 0 or more")
+    if protocol is not None:
+        if args.objects or args.episodes:
+            raise ValueError("--protocol names objects and trials: leave out --objects and --episodes")
+        return protocol.jobs(config, args.seed)
+    names = objects_of(args.objects or _OBJECTS)
+    episodes = _EPISODES if args.episodes is None else args.episodes
+    if episodes < 1:
+        raise ValueError(f"--episodes {episodes}: at least 1 is needed")
+    return [Job(names[i % len(names)], args.seed + i) for i in range(episodes)]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `./rfs evaluate`; the exit code is 1 when it could not run."""
+    args, console = build_parser().parse_args(argv), Console()
+    began = time.perf_counter()
+    try:
+        record = _evaluate(args, console)
+        if args.json:
+            record.write(args.json)
+    except (ValueError, OSError) as error:
+        console.print(f"[red]{error}[/red]")
+        return 1
+    who = f"policy {record.policy[:12]}"
+    who += f", modulation {record.modulation[:12]}" if record.modulation else ""
+    title = f"{who}, {record.robot_words}, {time.perf_counter() - began:.0f} s"
+    print_table(record.rows(), console, title)
+    return 0
+
+
+def _evaluate(args: argparse.Namespace, console: Console) -> EvaluationRecord:
+    robot, protocol = RobotChoice.of(args), Protocol.load(args.protocol) if args.protocol else None
+    config = robot.of_task(TaskConfig.load(args.task) if args.task else TaskConfig.default())
+    jobs = jobs_of(args, protocol, config)
+    policy = FlowPolicy.load(args.policy, DELTA_POSE, runtime="onnx", modulation=args.modulation)
+    with Progress(console=console, transient=True) as progress:
+        bar = progress.add_task("episodes", total=len(jobs))
+
+        def advance(finished: list[Trial]) -> None:
+            progress.advance(bar, len(finished))
+
+        objects, seeds = zip(*jobs, strict=True)
+        trials = evaluate(policy, objects, seeds, config, args.policy_seed, advance)
+    return EvaluationRecord(
+        name=args.name or method_name(args.policy, args.modulation),
+        policy=policy.id,
+        checkpoint=args.policy,
+        policy_seed=args.policy_seed,
+        task=config,
+        robot=robot,
+        trials=tuple(trials),
+        modulation=policy.modulation_id,
+        modulation_file=args.modulation or "",
+        protocol=protocol,
+    )
+
+
+def method_name(policy: str, modulation: str | None) -> str:
+    """What an evaluation without a name is called."""
+    return Path(modulation or policy).stem or policy
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -15,6 +15,7 @@ over; it was up, but arm or fingers were in an infeasible pose, or it was not he
 """
 
 import numpy as np
+from rfs_sim_bridge.feasibility import feasible
 from rfs_sim_bridge.fingertips import fingertips
 from rfs_sim_bridge.task_config import SuccessConfig
 
@@ -40,15 +41,11 @@ _ABOVE = 0.03  # m from the object's center up to the middle between thumb and f
 _BESIDE = 0.03  # m, the same horizontally
 
 
-def failure_mode(course: EpisodeCourse, success: SuccessConfig, feasible: bool) -> str:
-    """One of `MODES` for an episode that failed.
-
-    Args:
-        feasible: whether arm and fingers were in a feasible pose at the end.
-    """
+def failure_mode(course: EpisodeCourse, success: SuccessConfig) -> str:
+    """One of `MODES` for an episode that failed."""
     lift = course.lift
     if lift[-1] >= success.lift:
-        return NOT_STILL if feasible else INFEASIBLE
+        return NOT_STILL if feasible(course.joints[-1:], success)[0] else INFEASIBLE
     if lift[-1] >= PICKED_UP and lift[-1] >= lift.max() - _NEARLY:
         return TIME_OVER
     if lift.max() >= PICKED_UP:

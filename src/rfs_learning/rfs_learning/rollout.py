@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rfs_policy.policy import FlowPolicy
 from rfs_sim_bridge.grasp_task import GraspTask
-from rfs_sim_bridge.task_config import TaskConfig
+from rfs_sim_bridge.task_config import SuccessConfig
 
 from rfs_learning.episode_course import CourseRecorder, EpisodeCourse
 from rfs_learning.failure_modes import failure_mode
@@ -36,11 +36,10 @@ class Trial:
     rewards: tuple[float, ...] = ()
 
 
-def trial_of(
-    course: EpisodeCourse, seed: int, success: bool, config: TaskConfig, feasible: bool, seconds: float
-) -> Trial:
-    """What is kept of an episode. feasible: pose of arm and fingers at its end."""
-    reason = "" if success else failure_mode(course, config.success, feasible)
+def trial_of(course: EpisodeCourse, seed: int, success: bool, judged: SuccessConfig) -> Trial:
+    """What is kept of an episode. judged: what would have been a success."""
+    reason = "" if success else failure_mode(course, judged)
+    seconds = round(len(course.rewards) * course.period, 6)
     rewards = tuple(round(float(reward), 4) for reward in course.rewards)
     highest = max(0.0, float(course.lift[1:].max(initial=0.0)))
     return Trial(course.object, seed, success, seconds, highest, reason, course.place, rewards)
@@ -70,10 +69,8 @@ class Rollout:
         return [trials[env] for env in range(task.num_envs)]
 
     def _trial(self, env: int, seed: int) -> Trial:
-        task = self.task
-        success, feasible = bool(task.success[env]), bool(task.feasible()[env])
-        course, seconds = self.courses.of(env), float(task.time[env])
-        return trial_of(course, seed, success, task.config, feasible, seconds)
+        success, judged = bool(self.task.success[env]), self.task.config.success
+        return trial_of(self.courses.of(env), seed, success, judged)
 
     def _actions(self, acting: NDArray[np.bool_], noise: list[np.random.Generator]) -> NDArray[np.float64]:
         """First action of each acting environment's chunk; others repeat their finger command."""

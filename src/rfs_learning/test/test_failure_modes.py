@@ -47,8 +47,8 @@ CLOSE = [(0.0, closure) for closure in (0.25, 0.5, 0.75, CLOSED, CLOSED)]
 RISE = [(height, CLOSED) for height in (0.04, 0.08, 0.12, 0.16)]
 
 
-def mode(found, feasible=True):
-    return failure_mode(found, SuccessConfig(), feasible)
+def mode(found, **success):
+    return failure_mode(found, SuccessConfig(**success))
 
 
 @pytest.mark.parametrize("name", ["cylinder", "sphere", "bottle", "small_box", "plush_bear", "mug"])
@@ -102,10 +102,10 @@ def test_object_on_its_way_up_needs_more_time():
     assert mode(course("bottle", APPROACH + CLOSE + RISE, lift=(0.03, 0.07, 0.11, 0.15))) == modes.TIME_OVER
 
 
-@pytest.mark.parametrize(("feasible", "expected"), [(True, modes.NOT_STILL), (False, modes.INFEASIBLE)])
-def test_object_that_is_up_but_no_success(feasible, expected):
+@pytest.mark.parametrize(("depth", "expected"), [(1.0, modes.NOT_STILL), (-1.0, modes.INFEASIBLE)])
+def test_object_that_is_up_but_no_success(depth, expected):
     found = course("bottle", APPROACH + CLOSE + RISE, lift=(0.1, 0.2, 0.25, 0.25))
-    assert mode(found, feasible) == expected
+    assert mode(found, max_interpenetration=depth) == expected
 
 
 def test_hand_that_stays_open():

@@ -8,11 +8,10 @@ from numpy.typing import NDArray
 from rfs_control.command import Command, compose
 from rfs_control.inverse_kinematics import solve
 from rfs_control.limits import Limit, Limits
-from rfs_description.robot import ARM_LOWER, ARM_UPPER
 from rfs_policy.observation import proprioception
 
 from rfs_description import kinematics
-from rfs_sim_bridge import observations, rewards
+from rfs_sim_bridge import feasibility, observations, rewards
 from rfs_sim_bridge.actuation import Actuation
 from rfs_sim_bridge.camera_noise import Exposure
 from rfs_sim_bridge.cloud import CloudCaster
@@ -191,8 +190,7 @@ class GraspTask:
 
     def joint_margin(self) -> Array:
         """(n,) rad to the nearest arm joint limit."""
-        arm = self.joint_positions[:, :7]
-        return np.minimum(arm - ARM_LOWER, ARM_UPPER - arm).min(axis=1)
+        return feasibility.joint_margin(self.joint_positions)
 
     def interpenetration(self) -> Array:
         """(n,) m, deepest overlap between different fingers' links."""
@@ -201,9 +199,7 @@ class GraspTask:
     def feasible(self, envs: NDArray[np.bool_] | slice = slice(None)) -> NDArray[np.bool_]:
         """Of these environments: the arm is away from its limits and the fingers do not sink into each
         other."""
-        success = self.config.success
-        depth = interpenetration(self.joint_positions[envs, 7:])
-        return (self.joint_margin()[envs] > success.joint_margin) & (depth <= success.max_interpenetration)
+        return feasibility.feasible(self.joint_positions[envs], self.config.success)
 
     def reward_terms(self) -> dict[str, Array]:
         """Unweighted reward terms by name, each (n,)."""

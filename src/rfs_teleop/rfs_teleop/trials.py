@@ -48,6 +48,23 @@ def plan(objects: Sequence[str], seed: int, trials: int) -> Iterator[Trial]:
     return (Trial(number + 1, names[number % len(names)], seed + number) for number in numbers)
 
 
+def read_plan(path: Path) -> list[Trial]:
+    """Trials from a JSON list of objects and seeds.
+
+    Raises:
+        ValueError: it is something else.
+        OSError: it cannot be read.
+    """
+    try:
+        entries = [(str(entry["object"]), int(entry["seed"])) for entry in json.loads(path.read_text())]
+    except (ValueError, KeyError, TypeError) as error:
+        form = '[{"object": "mug", "seed": 7}, ...]'
+        raise ValueError(f"{path} is no plan of trials ({error}): it must be like {form}") from error
+    if not entries or min(seed for _, seed in entries) < 0:
+        raise ValueError(f"{path} must hold at least one trial, and seeds of 0 or more")
+    return [Trial(number, name, seed) for number, (name, seed) in enumerate(entries, start=1)]
+
+
 @dataclass
 class Results:
     """Results so far, written to a JSON file after each trial (complete or not at all)."""

@@ -5,7 +5,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from rfs_teleop.trials import Results, Trial, TrialResult, plan, result_line
+from rfs_teleop.trials import Results, Trial, TrialResult, plan, read_plan, result_line
 
 
 def test_a_plan_goes_round_the_objects_with_successive_seeds() -> None:
@@ -35,3 +35,17 @@ def test_results_are_in_the_file_after_each_trial(tmp_path: Path) -> None:
         assert content["rows"][-1]["outcome"] == outcome
     assert "broken" in result_line(results.rows[-1], 2)
     assert "policy is gone" in result_line(results.rows[-1], 2)
+
+
+def test_a_plan_can_be_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "plan.json"
+    file.write_text('[{"object": "mug", "seed": 9}, {"object": "box", "seed": 4}]')
+    assert read_plan(file) == [Trial(1, "mug", 9), Trial(2, "box", 4)]
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '[{"object": "mug"}]', '[{"object": "mug", "seed": -1}]'])
+def test_a_file_that_is_no_plan_is_named(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "plan.json"
+    file.write_text(text)
+    with pytest.raises(ValueError, match=r"plan\.json"):
+        read_plan(file)

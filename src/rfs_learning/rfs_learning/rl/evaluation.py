@@ -160,10 +160,9 @@ class Evaluation:
 
     def _reason(self, env: int) -> str:
         """Empty after a success."""
-        task = self.simulation
-        if task.success[env]:
+        if self.simulation.success[env]:
             return ""
-        return failure_mode(self.courses.of(env), task.config.success, bool(task.feasible()[env]))
+        return failure_mode(self.courses.of(env), self.simulation.config.success)
 
 
 def evaluate(

@@ -5,7 +5,8 @@ stop the recorder. It ends the process: exit code 0 when all trials ran (whateve
 was missing or broke down.
 
 Parameters: `object` (name, or several with commas; empty: the simulator goes round its training objects),
-`seed` (of the first trial), `trials` (0: endless), `sim_time`, `episode_seconds`, `record`, `results` (JSON
+`seed` (of the first trial), `trials` (0: endless), `plan` (JSON file of objects and seeds, in place of these
+three), `sim_time`, `episode_seconds`, `record`, `results` (JSON
 file), `live` (show running trials also where the output is no terminal), `startup_timeout` (s), `patience`
 (s without progress after which a node counts as missing), `judge` ("simulator", or the reward node's
 tracker).
@@ -27,7 +28,7 @@ from rfs_msgs.msg import ExecutedAction, GraspReward, PolicyAction
 from rfs_teleop.episode_conduct import EpisodeConduct, ServiceError
 from rfs_teleop.episode_watch import EpisodeWatch, judging_node
 from rfs_teleop.nodes.episode_services import EpisodeServices
-from rfs_teleop.trials import Results, Trial, TrialResult, plan, result_line
+from rfs_teleop.trials import Results, Trial, TrialResult, plan, read_plan, result_line
 
 _RCLError = rclpy_implementation.RCLError
 # The last is what any call raises once a signal has shut the context down.
@@ -47,6 +48,10 @@ class EpisodeRunner(Node):
         seed = int(self.declare_parameter("seed", 0).value)
         self._planned = int(self.declare_parameter("trials", 1).value)
         self._trials = plan([name for name in objects.split(",") if name], seed, self._planned)
+        listed = str(self.declare_parameter("plan", "").value)
+        if listed:
+            self._trials = read_plan(Path(listed))
+            self._planned = len(self._trials)
         self._lockstep = self.declare_parameter("sim_time", "realtime").value == "lockstep"
         self._limit = float(self.declare_parameter("episode_seconds", 8.0, _ANY_TYPE).value)
         record = bool(self.declare_parameter("record", True).value)

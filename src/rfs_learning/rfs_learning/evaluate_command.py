@@ -15,10 +15,10 @@ from rfs_sim_bridge.task_config import TaskConfig
 from rich.console import Console
 from rich.progress import Progress
 
-from rfs_learning.evaluation import FIRST_SEED, evaluate, objects_of
+from rfs_learning.evaluation import FIRST_SEED, evaluate
 from rfs_learning.evaluation_record import EvaluationRecord
 from rfs_learning.evaluation_table import print_table
-from rfs_learning.protocol import Job, Protocol
+from rfs_learning.protocol import Job, Protocol, cycled_jobs
 from rfs_learning.robot_choice import RobotChoice, add_robot_arguments
 from rfs_learning.rollout import Trial
 
@@ -30,17 +30,6 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="rfs evaluate", description="Success rate of a policy.")
     parser.add_argument("--policy", default="default", help="checkpoint; 'default' is the one that ships")
     parser.add_argument("--modulation", metavar="PATH", help="checkpoint that adapts the policy")
-    add_trial_arguments(parser)
-    parser.add_argument("--policy-seed", type=int, default=0, help="seed of the policy's noise")
-    parser.add_argument("--task", help="YAML with task settings that differ from the packaged ones")
-    add_robot_arguments(parser)
-    parser.add_argument("--name", help="of the method, for './rfs report'; default: the checkpoint's name")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write trials and table as JSON")
-    return parser
-
-
-def add_trial_arguments(parser: argparse.ArgumentParser) -> None:
-    """`--protocol`, `--objects`, `--episodes`, `--seed`."""
     parser.add_argument(
         "--protocol",
         metavar="NAME",
@@ -51,25 +40,22 @@ def add_trial_arguments(parser: argparse.ArgumentParser) -> None:
         "--episodes", type=int, help=f"in all, spread over the objects (default: {_EPISODES})"
     )
     parser.add_argument("--seed", type=int, default=FIRST_SEED, help="seed of the first episode")
+    parser.add_argument("--policy-seed", type=int, default=0, help="seed of the policy's noise")
+    parser.add_argument("--task", help="YAML with task settings that differ from the packaged ones")
+    add_robot_arguments(parser)
+    parser.add_argument("--name", help="of the method, for './rfs report'; default: the checkpoint's name")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write trials and table as JSON")
+    return parser
 
 
 def jobs_of(args: argparse.Namespace, protocol: Protocol | None, config: TaskConfig) -> list[Job]:
-    """The trials that are asked for.
-
-    Raises:
-        ValueError: they contradict each other, or make no sense.
-    """
-    if args.seed < 0:
-        raise ValueError(f"--seed {args.seed}: seeds are 0 or more")
-    if protocol is not None:
-        if args.objects or args.episodes:
-            raise ValueError("--protocol names objects and trials: leave out --objects and --episodes")
-        return protocol.jobs(config, args.seed)
-    names = objects_of(args.objects or _OBJECTS)
-    episodes = _EPISODES if args.episodes is None else args.episodes
-    if episodes < 1:
-        raise ValueError(f"--episodes {episodes}: at least 1 is needed")
-    return [Job(names[i % len(names)], args.seed + i) for i in range(episodes)]
+    """The trials that are asked for. ValueError: they contradict each other, or make no sense."""
+    if protocol is None:
+        episodes = _EPISODES if args.episodes is None else args.episodes
+        return cycled_jobs(args.objects or _OBJECTS, episodes, args.seed)
+    if args.objects or args.episodes is not None:
+        raise ValueError("--protocol names objects and trials: leave out --objects and --episodes")
+    return protocol.jobs(config, args.seed)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

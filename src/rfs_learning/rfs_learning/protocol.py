@@ -6,7 +6,7 @@ follows; so the same trials run side by side in one process and through the ROS 
 follows from the seed too: successive seeds are taken or left so that each cell of the region gets its share.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from importlib.resources import files
 from itertools import count
@@ -15,10 +15,10 @@ from typing import Any, NamedTuple, Self
 
 import yaml
 from rfs_sim_bridge.episodes import draw
-from rfs_sim_bridge.objects import find_object
+from rfs_sim_bridge.objects import find_object, find_objects
 from rfs_sim_bridge.task_config import TaskConfig
 
-from rfs_learning.evaluation import FIRST_SEED
+from rfs_learning.evaluation import FIRST_SEED, objects_of
 from rfs_learning.table_region import TableRegion
 
 PAPER = "paper"
@@ -88,8 +88,10 @@ class Protocol:
         """Its trials, object by object, with seeds from `first_seed` on, none of them twice.
 
         Raises:
-            ValueError: the task's resets do not reach all cells of the region.
+            ValueError: the task's resets do not reach all cells of the region, or the seed is negative.
         """
+        if first_seed < 0:
+            raise ValueError(f"seed {first_seed}: seeds are 0 or more")
         seeds = count(first_seed)
         trials = {**dict.fromkeys(self.known, self.known_trials)}
         trials |= dict.fromkeys(self.unknown, self.unknown_trials)
@@ -113,6 +115,20 @@ class Protocol:
             f"the task places no objects in {filled.count(0)} of {self.region.cells} cells of the protocol's "
             "region: its reset.object_x and reset.object_y must hold region.x and region.y"
         )
+
+
+def cycled_jobs(names: Sequence[str], trials: int, first_seed: int) -> list[Job]:
+    """Trials with successive seeds, going round the objects; 'train' and 'heldout' stand for all of a split.
+
+    Raises:
+        ValueError: an object is unknown, or a number too small.
+    """
+    if trials < 1:
+        raise ValueError(f"{trials} trials: at least 1 trial is needed")
+    if first_seed < 0:
+        raise ValueError(f"seed {first_seed}: seeds are 0 or more")
+    found = [spec.name for spec in find_objects(objects_of(names))]
+    return [Job(found[i % len(found)], first_seed + i) for i in range(trials)]
 
 
 def _known_entries(entries: Any, kind: type) -> dict[str, Any]:

@@ -224,8 +224,9 @@ def _columns(rows: list[Row], layout: Layout) -> dict[str, NDArray]:
         if row.get("transition"):
             for name in _COPIED:
                 columns[name][index] = getattr(tick.executed, name)
-            noise = tick.action.noise
-            columns["noise"][index] = noise.reshape(columns["noise"][index].shape) if len(noise) else np.nan
+            for name, logged in (("noise", tick.action.noise), ("base_chunk", tick.action.base_action)):
+                known = logged.reshape(columns[name][index].shape) if len(logged) else np.nan
+                columns[name][index] = known
             columns["intervened"][index] = bool(np.any(tick.executed.human_residual))
         else:
             row = {name: row[name] for name in ("point_cloud", "state")}

@@ -4,6 +4,7 @@
     data/transition (T,) bool        whether a transition begins here; if not, what follows is zero
     data/base_action, policy_residual, human_residual (T, 22)  a_b and what was added to it, before limits
     data/action, executed (T, 22)    their sum a, and what was left of it after limits
+    data/base_chunk (T, H, 22)       a_b of all actions of the policy's chunk, of which the first was executed
     data/noise (T, H, 22)            a0 of the policy's chunk, NaN where it was not logged
     data/reward (T,)                 r, measured at the next row's observation
     data/success, done (T,) bool     success measured there; whether the next row's observation is terminal
@@ -16,8 +17,8 @@ held or paused. `meta` holds for each episode object, seed, operator, outcome, s
 of its first message, ns), checkpoint, modulation (SHA-256; empty without one), sim_time, reward_source (who
 measured the reward: "simulator", a tracker's name), and as JSON how many of the policy's ticks were left out
 and why. The attribute `rewards`
-names the label of rewards that were computed afterwards, and how; it is empty for recorded ones. No torch is
-imported here.
+names the label of rewards that were computed afterwards, and how; it is empty for recorded ones. Datasets
+that were begun before there was `base_chunk` do not have it, and do not get it. No torch is imported here.
 """
 
 import json
@@ -62,6 +63,7 @@ def columns_of(layout: Layout) -> dict[str, Column]:
         "human_residual": action,
         "action": action,
         "executed": action,
+        "base_chunk": Column((layout.horizon, layout.action_dim)),
         "noise": Column((layout.horizon, layout.action_dim)),
         "reward": Column(),
         "success": Column(dtype=one),

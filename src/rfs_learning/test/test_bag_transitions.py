@@ -41,11 +41,14 @@ def test_an_ordinary_episode(tmp_path):
     assert not episode.dropped
     executed = [m for topic, m in recording.messages if topic == "/rfs/executed_action"][1:]
     rewards = [m for topic, m in recording.messages if topic == "/rfs/reward"]
+    decided = [m for topic, m in recording.messages if topic == "/rfs/policy_action"]
     for k in range(5):
         for name in ("base_action", "policy_residual", "human_residual", "action", "executed"):
             np.testing.assert_array_equal(c[name][k], np.array(getattr(executed[k], name), np.float32))
         assert c["reward"][k] == np.float32(rewards[k + 1].reward)
         assert c["stamp"][k] == START + k * PERIOD
+        for name, logged in (("noise", decided[k].noise), ("base_chunk", decided[k].base_action)):
+            np.testing.assert_array_equal(c[name][k], np.array(logged, np.float32).reshape(2, 22))
     meta = episode.meta()
     assert (meta["outcome"], meta["session"], meta["operator"], meta["seed"]) == ("success", "s", "ada", 7)
 

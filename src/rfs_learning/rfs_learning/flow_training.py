@@ -55,11 +55,17 @@ class FlowTraining(TrainingRun[FlowNetwork]):
     def step(self) -> dict[str, float]:
         """One optimizer step; returns the flow-matching loss."""
         state, config = self.state, self.config
-        choice = torch.randint(len(self.train_index), (config.batch,), generator=state.generator)
+        index = self.draw()
         with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
-            loss = self.loss(state.network, self.train_index[choice], state.generator, augmented=True)
+            loss = self.loss(state.network, index, state.generator, augmented=True)
         self.descend(loss)
         return {"loss": loss.item()}
+
+    def draw(self) -> Tensor:
+        """(B,) steps that the next optimizer step sees."""
+        size = (self.config.batch,)
+        choice = torch.randint(len(self.train_index), size, generator=self.state.generator)
+        return self.train_index[choice]
 
     def loss(
         self, network: FlowNetwork, index: Tensor, generator: torch.Generator, augmented: bool

@@ -15,6 +15,7 @@ from rich.progress import Progress
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
+from rfs_learning.diverged import DivergedError
 from rfs_learning.interrupt import Interrupt
 from rfs_learning.rl.ingredients import Ingredients
 from rfs_learning.rl.methods import make_space
@@ -26,10 +27,6 @@ from rfs_learning.rl.training_state import require_state, restore_state, save_st
 
 METRICS_FILE, CONFIG_FILE = "metrics.jsonl", "config.json"
 _SAVE_EVERY = 10  # iterations
-
-
-class DivergedError(RuntimeError):
-    """A number of the training is no longer finite; the last checkpoint is from before that."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,138 @@
+"""Settings of offline learning, from YAML (`config/offline.yaml` documents each)."""
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import yaml
+from rfs_policy.modulation_config import OPERATOR_BOUND, Encoder, ModulationConfig
+
+from rfs_learning.offline.noise_recovery import Method as Recovery
+
+Method = Literal["rfs", "residual", "dsrl"]
+Algorithm = Literal["td3_bc", "iql", "rebrac"]
+CriticInput = Literal["sum", "residual", "separate"]
+NoiseSource = Literal["logged", "recovered"]
+
+_CHOICES: Mapping[str, Any] = {
+    "method": Method,
+    "algorithm": Algorithm,
+    "critic": CriticInput,
+    "encoder": Encoder,
+    "noise_source": NoiseSource,
+    "recovery": Recovery,
+}
+_LEAST = {
+    "policy_delay": 1,
+    "steps": 1,
+    "warmup": 0,
+    "batch": 2,
+    "seed": 0,
+    "threads": 1,
+    "log_every": 1,
+    "save_every": 1,
+}
+_FROM_ZERO = ("smoothing", "smoothing_clip", "residual_bc", "noise_bc", "critic_penalty", "actor_penalty")
+_ABOVE_ZERO = ("noise_bound", "temperature", "learning_rate", "gradient_clip")
+_SHARES = ("discount", "target_rate", "expectile", "validation")
+
+
+@dataclass(frozen=True)
+class OfflineConfig:
+    """One training run; see `config/offline.yaml`."""
+
+    method: Method
+    algorithm: Algorithm
+    critic: CriticInput
+    encoder: Encoder
+    hidden: tuple[int, ...]
+    noise_bound: float
+    residual_bound: tuple[float, ...]
+    noise_source: NoiseSource
+    recovery: Recovery
+    discount: float
+    critic_hidden: tuple[int, ...]
+    smoothing: float
+    smoothing_clip: float
+    policy_delay: int
+    target_rate: float
+    residual_bc: float
+    noise_bc: float
+    expectile: float
+    temperature: float
+    critic_penalty: float
+    actor_penalty: float
+    steps: int
+    warmup: int
+    batch: int
+    learning_rate: float
+    gradient_clip: float
+    seed: int
+    threads: int
+    validation: float
+    log_every: int
+    save_every: int
+
+    def __post_init__(self) -> None:
+        for name, kind in _CHOICES.items():
+            if getattr(self, name) not in get_args(kind):
+                raise ValueError(
+                    f"{name} must be one of {', '.join(get_args(kind))}: {getattr(self, name)!r}"
+                )
+        for name, least in _LEAST.items():
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise ValueError(f"{name} must be a whole number from {least} on, got {value!r}")
+        for name in (*_FROM_ZERO, *_ABOVE_ZERO, *_SHARES):
+            self._require_number(name, getattr(self, name))
+        if not self.critic_hidden or min(self.critic_hidden) < 1:
+            raise ValueError(f"critic_hidden must be whole numbers above 0, got {list(self.critic_hidden)}")
+        if self.method == "dsrl" and self.critic == "residual":
+            raise ValueError("critic 'residual' does not see a0, which is all that dsrl chooses: take 'sum'")
+        self.modulation()
+
+    @staticmethod
+    def _require_number(name: str, value: Any) -> None:
+        sound = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        if not sound or value < 0 or (name in _ABOVE_ZERO and value == 0) or (name in _SHARES and value >= 1):
+            kind = {**dict.fromkeys(_SHARES, "from 0 to below 1"), **dict.fromkeys(_ABOVE_ZERO, "above 0")}
+            raise ValueError(f"{name} must be a number {kind.get(name, 'from 0 on')}, got {value!r}")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str] | None = None, **overrides: Any) -> "OfflineConfig":
+        """The packaged settings, then the entries of a YAML file, then `overrides` that are not None.
+
+        Raises:
+            FileNotFoundError, ValueError: no such file, or an entry that does not exist or is not allowed.
+        """
+        values = yaml.safe_load(files("rfs_learning").joinpath("config/offline.yaml").read_text())
+        if path is not None:
+            if not Path(path).is_file():
+                raise FileNotFoundError(f"no training configuration at '{path}'")
+            values |= yaml.safe_load(Path(path).read_text()) or {}
+        values |= {key: value for key, value in overrides.items() if value is not None}
+        unknown = set(values) - {field.name for field in fields(cls)}
+        if unknown:
+            raise ValueError(f"unknown setting '{min(unknown)}'; see config/offline.yaml")
+        values["residual_bound"] = values["residual_bound"] or OPERATOR_BOUND
+        plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**plain)
+
+    def modulation(self) -> ModulationConfig:
+        """Of the network that is trained."""
+        return ModulationConfig(
+            latent=self.method != "residual",
+            residual=self.method != "dsrl",
+            encoder=self.encoder,
+            hidden=self.hidden,
+            noise_bound=self.noise_bound,
+            residual_bound=self.residual_bound,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, for the run's record."""
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}

@@ -59,6 +59,8 @@ def load(folder: Path, name: str) -> list[Figure]:
     if spec is None or spec.loader is None:
         raise ValueError(f"bench/{name}.py cannot be imported")
     module = importlib.util.module_from_spec(spec)
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))  # modules beside it whose names begin with _
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     figures: list[Figure] = module.run()

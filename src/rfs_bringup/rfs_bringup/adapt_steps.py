@@ -78,6 +78,9 @@ class Adaptation:
     def _dataset(self) -> Path:
         return self.output / "corrections.zarr"
 
+    def _robot(self) -> dict[str, Any]:
+        return {"severity": self.severity, "robot_shift": RobotShift.target(self.severity).to_dict()}
+
     def _policy_id(self) -> str:
         return file_id(checkpoint_file(self.policy))
 
@@ -86,7 +89,7 @@ class Adaptation:
         settings = {
             "episodes": self.episodes,
             "objects": list(objects),
-            "severity": self.severity,
+            **self._robot(),
             "seed": self.seed,
             "policy": self._policy_id(),
         }
@@ -125,7 +128,7 @@ class Adaptation:
         words += ("--modulation", str(self._modulation)) if adapted else ()
         protocol = Protocol.load(self.protocol)
         settings = {
-            "severity": self.severity,
+            **self._robot(),
             "policy": self._policy_id(),
             "known": f"{', '.join(protocol.known)}: {protocol.known_trials} trials",
             "unknown": f"{', '.join(protocol.unknown)}: {protocol.unknown_trials} trials",

@@ -25,6 +25,8 @@ from rfs_policy.modulation_network import ModulationNetwork  # noqa: E402
 from rfs_policy.policy import FlowPolicy  # noqa: E402
 from rfs_policy.torch_base import TorchBase  # noqa: E402
 from rfs_sim_bridge.grasp_task import GraspTask  # noqa: E402
+from rfs_sim_bridge.robot_shift import TRAINING_ROBOT, RobotShift  # noqa: E402
+from rfs_sim_bridge.task_config import TaskConfig  # noqa: E402
 from rfs_teleop.bag_reader import Bag  # noqa: E402
 
 from rfs_bringup import arguments, processes  # noqa: E402
@@ -96,11 +98,15 @@ def by_stamp(bag: Path, topic: str) -> dict[int, Any]:
 
 
 def simulated(
-    seed: int, name: str, steps: int, modulation: Path | None = None
+    seed: int,
+    name: str,
+    steps: int,
+    modulation: Path | None = None,
+    shift: RobotShift = TRAINING_ROBOT,
 ) -> tuple[Sequence[np.ndarray], bool]:
     """The same episode without ROS: joint positions before each step and at the end, and success."""
     policy = FlowPolicy.load("default", runtime="onnx", modulation=modulation)
-    task = GraspTask(objects=[name])
+    task = GraspTask(replace(TaskConfig.default(), shift=shift), objects=[name])
     task.reset([seed])
     noise = np.random.default_rng([0, seed])
     joints = [task.joint_positions[0].copy()]
@@ -148,17 +154,29 @@ def test_a_modulated_trial_is_the_simulators_episode_and_its_bag_names_both_poli
     assert (contract["checkpoint"], contract["modulation"]) == (message.checkpoint, message.modulation)
 
 
-def test_trials_are_the_simulators_episodes_and_their_bags_are_complete(tmp_path: Path) -> None:
-    run = Run(tmp_path, "trials:=2")
+@pytest.mark.parametrize(
+    ("words", "robot", "shift"),
+    [
+        (["trials:=2"], "sim", TRAINING_ROBOT),
+        (["trials:=1", "robot:=target", "severity:=0.8"], "target 0.8", RobotShift.target(0.8)),
+    ],
+)
+def test_trials_are_the_simulators_episodes_and_their_bags_are_complete(
+    tmp_path: Path, words: list[str], robot: str, shift: RobotShift
+) -> None:
+    run = Run(tmp_path, *words)
     assert run.status == 0, run.lines
-    assert [row["number"] for row in run.rows] == [1, 2]
+    assert f"trials:={run.rows[-1]['number']}" == words[0]
     for row in run.rows:
         assert row["received"] == row["written"] > 0
         bag = Path(row["bag"])
+        contract = Bag(bag).contract
+        assert contract["robot"] == robot
+        assert RobotShift.from_dict(json.loads(contract.get("robot_shift", "{}"))) == shift
         observed, acted = by_stamp(bag, "/joint_states"), by_stamp(bag, "/rfs/executed_action")
         start = min(stamp for stamp in acted if len(acted[stamp].action))
         stamps = [stamp for stamp in sorted(observed) if stamp >= start]
-        joints, success = simulated(row["seed"], row["object"], len(stamps) - 1)
+        joints, success = simulated(row["seed"], row["object"], len(stamps) - 1, shift=shift)
         np.testing.assert_array_equal([observed[stamp].position for stamp in stamps], joints)
         assert success == (row["outcome"] == "success")
         for topic in ("/camera/points", "/rfs/reward", "/sim/object_pose", "/camera/color/image_raw"):

@@ -20,7 +20,7 @@ from rfs_sim_bridge.objects import ObjectSpec
 from rfs_sim_bridge.setting_kinds import check_kinds
 
 Array = NDArray[np.float64]
-_WORKSPACE_CENTER = (0.55, 0.0, 0.05)  # m
+_CAMERA_MOUNT = (1.15, 0.0, 0.75)  # m: between the cameras
 _FACTORS = ("hand_gain", "hand_force", "object_mass", "object_friction")
 _AMOUNTS = ("hand_lag", "latency", "camera_translation", "camera_rotation", "object_softness")
 
@@ -32,10 +32,9 @@ class RobotShift:
     hand_gain, hand_force: factors of the finger motors' position gain and torque limit. hand_lag: time
     constant (s) of the first-order lag with which finger targets are followed. latency: time (s) after which
     a joint target reaches the motors, arm and fingers alike. camera_translation (m), camera_rotation (rad):
-    by how much the extrinsics of all cameras are wrong, which are calibrated to the robot together; what they
-    see in the middle of the workspace seems shifted and turned by so much, in directions that follow from
-    `seed`. object_softness: share of the way from each object's own contacts to plush ones, 0 to 1.
-    object_mass, object_friction: factors.
+    by how much the extrinsics of the cameras are wrong, which are mounted together: the mount seems shifted
+    by so much, and turned about itself, in directions that follow from `seed`. object_softness: share of the
+    way from each object's own contacts to plush ones, 0 to 1. object_mass, object_friction: factors.
     """
 
     hand_gain: float = 1.0
@@ -107,18 +106,18 @@ class RobotShift:
         Translations (..., 3), m, and the rotation vector (3,), rad, of each about itself, base frame.
         """
         shift, turn = self._calibration_error()
-        arms = np.subtract(positions, _WORKSPACE_CENTER)
+        arms = np.subtract(positions, _CAMERA_MOUNT)
         return shift + arms @ (rotations.from_vector(turn) - np.eye(3)).T, turn
 
     def true_cameras(self, positions: ArrayLike) -> tuple[Array, Array]:
         """From where the extrinsics say that cameras are to where they are: `camera_errors` turned round."""
         shift, turn = self._calibration_error()
-        arms = np.subtract(positions, _WORKSPACE_CENTER)
+        arms = np.subtract(positions, _CAMERA_MOUNT)
         back = rotations.from_vector(-turn)
         return arms @ (back - np.eye(3)).T - back @ shift, -turn
 
     def _calibration_error(self) -> tuple[Array, Array]:
-        """Translation (3,) and rotation vector (3,) of what is seen in the middle of the workspace."""
+        """Translation (3,) and rotation vector (3,) of the cameras' mount."""
         directions = np.random.default_rng(self.seed).standard_normal((2, 3))
         directions /= np.linalg.norm(directions, axis=1, keepdims=True)
         return self.camera_translation * directions[0], self.camera_rotation * directions[1]

@@ -17,9 +17,10 @@ _TWITCH = 0.02  # smaller deflections are none
 _FULL_PUSH = 0.015  # m; what a full deflection is expected to do
 _GAP = 1_000_000_000  # ns between two observations that are not of one episode
 _CARRIED = 0.10  # m; an object that is somewhere else in the next observation is that of a new episode
+_COUNTED = 0.10  # m; the view shows that pushes do nothing with the palm higher over the table
 _LET_GO = 0.03  # m of lift from which the operator leaves the robot alone
 _POWER_CLOSED, _PINCH_CLOSED = 0.5, 1.65  # rad; of the index finger's second and first joint
-_FELL = -0.03  # m of lift: the object has fallen off the table
+_FELL = -0.03  # m; an object whose center is so far below the table's top has fallen off it
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,19 +37,26 @@ class Scene:
     object: NDArray[np.float64]
 
 
+Push = tuple[int, NDArray[np.float64]]
+"""When the palm was pushed, ns, and how far, horizontally (2,), m."""
+
+
 @dataclass
 class _Episode:
-    """What the operator keeps in mind: error of the eye (2,), the resting object's height, m; stamps, ns."""
+    """What the operator keeps in mind: error of the eye (2,), height at which the object rested, and the
+    lowest since then (it may have been knocked over), m; stamps, ns."""
 
     rng: np.random.Generator
     eye: NDArray[np.float64]
     rest: float
+    lowest: float
     began: int
     lapse_until: int = 0
     wrong: bool = False
     up_since: int | None = None
     judged: bool = False
     scenes: deque[Scene] = field(default_factory=lambda: deque(maxlen=30))
+    pushes: deque[Push] = field(default_factory=lambda: deque(maxlen=30))
 
 
 class ScriptedOperator(Device):
@@ -99,7 +107,10 @@ class ScriptedOperator(Device):
         if episode is None or _elsewhere(episode.scenes[-1], scene):
             episode = self._episode = self._begin(scene)
         episode.scenes.append(scene)
+        episode.lowest = min(episode.lowest, float(scene.object[2]))
         self._axes = self._moved(self._wanted(self._seen(episode), episode), scene.stamp, episode)
+        if scene.palm[2] <= _COUNTED:
+            episode.pushes.append((scene.stamp, _FULL_PUSH * self._axes[:2]))
         self._judge(scene, episode)
 
     def _begin(self, scene: Scene) -> _Episode:
@@ -107,7 +118,8 @@ class ScriptedOperator(Device):
         bits = np.concatenate([scene.object, scene.palm]).astype(np.float64).view(np.uint64)
         rng = np.random.default_rng([self._seed, *bits.tolist()])
         eye = self._settings.eye_noise * rng.standard_normal(2)
-        return _Episode(rng, eye, float(scene.object[2]), scene.stamp)
+        height = float(scene.object[2])
+        return _Episode(rng, eye, height, height, scene.stamp)
 
     def _seen(self, episode: _Episode) -> Scene | None:
         """The scene that the operator reacts to by now, or None for an episode that has just begun."""
@@ -117,8 +129,9 @@ class ScriptedOperator(Device):
     def _wanted(self, scene: Scene | None, episode: _Episode) -> Axes:
         """Deflection (6,) that mends what is seen: push the palm to the object, close when it is there."""
         s, axes = self._settings, np.zeros(6)
-        lift = 0.0 if scene is None else scene.object[2] - episode.rest
-        if scene is None or scene.palm[2] > s.watch_height or not _FELL < lift < _LET_GO:
+        if scene is None or scene.palm[2] > s.watch_height:
+            return axes
+        if scene.object[2] < _FELL or scene.object[2] - episode.lowest > _LET_GO:
             return axes
         error = self._error(scene, episode)
         distance = float(np.linalg.norm(error))
@@ -129,10 +142,13 @@ class ScriptedOperator(Device):
         return axes
 
     def _error(self, scene: Scene, episode: _Episode) -> NDArray[np.float64]:
-        """How far (2,) m the palm should go, horizontally, to have the object in its right spot."""
+        """How far (2,) m the palm should go, horizontally, to have the object in its right spot, less what
+        was pushed too lately to be seen."""
         spot = self._settings.pinch_spot if _pinches(scene.fingers) else self._settings.power_spot
         aim = scene.palm + scene.rotation @ np.array([*spot, 0.0])
-        return (scene.object - aim)[:2] + episode.eye
+        unseen = scene.stamp - round(self._settings.follow_seconds * 1e9)
+        pushed = sum((push for stamp, push in episode.pushes if stamp > unseen), start=np.zeros(2))
+        return (scene.object - aim)[:2] + episode.eye - pushed
 
     def _moved(self, wanted: Axes, stamp: int, episode: _Episode) -> Axes:
         """What a hand makes of it: a lag, tremor, hesitations, and sometimes the wrong direction."""
@@ -150,7 +166,7 @@ class ScriptedOperator(Device):
         up = lift >= s.success_lift
         episode.up_since = (episode.up_since or scene.stamp) if up else None
         held = episode.up_since is not None and scene.stamp - episode.up_since >= 1e9 * s.judge_seconds
-        hopeless = lift < _FELL or scene.stamp - episode.began > 1e9 * s.patience_seconds
+        hopeless = scene.object[2] < _FELL or scene.stamp - episode.began > 1e9 * s.patience_seconds
         if not episode.judged and (held or hopeless):
             episode.judged = True
             self.press("SUCCESS" if held else "FAILURE")

@@ -14,6 +14,7 @@ class ScriptedSettings:
     """In s, m and shares of full deflection; `scripted.yaml` explains each."""
 
     reaction_seconds: float
+    follow_seconds: float
     watch_height: float
     power_spot: tuple[float, float]
     pinch_spot: tuple[float, float]

@@ -95,7 +95,7 @@ def test_interrupt_saves_and_ends(data, base, tmp_path):
     [("reward", "critic's loss"), ("noise", "modulation's loss|distance"), ("weight", "weight|loss")],
 )
 def test_a_run_that_diverges_keeps_its_last_good_checkpoint(data, base, tmp_path, where, words):
-    training = training_of(data, base, tmp_path / "run", warmup=0, noise_bc=1.0)
+    training = training_of(data, base, tmp_path / "run", algorithm="td3_bc", warmup=0, noise_bc=1.0)
     run(training, until=6)
     good = load_modulation(tmp_path / "run").id
     if where == "weight":
@@ -106,7 +106,12 @@ def test_a_run_that_diverges_keeps_its_last_good_checkpoint(data, base, tmp_path
     with pytest.raises(DivergedError, match=words):
         run(training)
     assert load_modulation(tmp_path / "run").id == good
-    assert training_of(data, base, tmp_path / "run", resume=True, warmup=0, noise_bc=1.0).state.step == 6
+    assert (
+        training_of(
+            data, base, tmp_path / "run", resume=True, algorithm="td3_bc", warmup=0, noise_bc=1.0
+        ).state.step
+        == 6
+    )
 
 
 def test_another_run_is_not_resumed(data, base, tmp_path):

@@ -1,5 +1,7 @@
 """The scripted operator: a careful person, and the same one for the same seed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from rfs_teleop.devices.config import ConfigError, DeviceConfig
@@ -53,6 +55,24 @@ def test_leaves_alone_what_is_good_or_not_yet_near_or_already_lifted():
         [scene(t, (0.45, 0.0, 0.2 if t == 0 else 0.08), lift=0.1 * t) for t in range(10)],
     ):
         assert not watch(operator(**SURE), scenes).any()
+
+
+def test_reckons_with_pushes_that_it_cannot_see_yet_where_pushes_count():
+    forgetful, mindful = (
+        watch(operator(**SURE, follow_seconds=follow), beside(0.012, 0.0))[-1, 0] for follow in (0.0, 0.3)
+    )
+    assert 0.0 <= mindful < 0.5 * forgetful
+    ignored = beside(0.012, 0.0, height=0.12)  # nothing that is pushed up there counts
+    axes = [watch(operator(**SURE, follow_seconds=follow), ignored) for follow in (0.0, 0.3)]
+    np.testing.assert_array_equal(*axes)
+
+
+def test_goes_on_helping_when_the_object_was_knocked_over():
+    person = operator(**SURE)
+    watch(person, beside(0.0, 0.0, ticks=1))
+    lying = [replace(seen, object=seen.object - [0.0, 0.0, 0.035]) for seen in beside(0.03, 0.0)[1:]]
+    assert watch(person, lying)[:, 0].max() > 0.5
+    assert presses(person) == []
 
 
 def test_squeezes_when_the_fingers_close_around_the_object():

@@ -52,7 +52,7 @@ def _contract(dataset: TransitionDataset) -> dict[str, Any]:
         for name in ("checkpoint", "operator", "session", "sim_time")
     }
     sizes = {"horizon": layout.horizon, "rate_hz": layout.rate_hz, "cloud_points": layout.cloud_points}
-    return {"layout": layout.name, **sizes, **of_all}
+    return {"layout": layout.name, **sizes, **of_all, "robots": sorted(set(dataset.robots()) - {""})}
 
 
 def _outcomes(dataset: TransitionDataset) -> dict[str, dict[str, int]]:
@@ -119,7 +119,8 @@ def show(description: dict[str, Any], console: Console) -> None:
         f"dropped ticks: {_counts(d['dropped'])}",
         *(f"{name}: {', '.join(v[:12] for v in c[name]) or 'none'}" for name in ("checkpoints", "operators")),
         f"modulations: {_modulations(d['modulations'])}",
-        f"sessions: {', '.join(c['sessions']) or 'none'}; time: {', '.join(c['sim_times']) or 'unknown'}",
+        f"sessions: {', '.join(c['sessions']) or 'none'}; time: {', '.join(c['sim_times']) or 'unknown'}; "
+        f"robot: {', '.join(c['robots']) or 'not noted'}",
     ]
     if len(c["checkpoints"]) > 1:
         lines.append("several checkpoints acted in it: a0 means something else for each of them")

@@ -14,11 +14,12 @@
 The transition of row k leads to row k + 1, so o' and s' are the next row's o and s: no cloud is kept twice.
 A row without a transition ends a chain: the last observation of an episode, or one after which the robot was
 held or paused. `meta` holds for each episode object, seed, operator, outcome, session, bag, began (log time
-of its first message, ns), checkpoint, modulation (SHA-256; empty without one), sim_time, reward_source (who
-measured the reward: "simulator", a tracker's name), and as JSON how many of the policy's ticks were left out
-and why. The attribute `rewards`
-names the label of rewards that were computed afterwards, and how; it is empty for recorded ones. Datasets
-that were begun before there was `base_chunk` do not have it, and do not get it. No torch is imported here.
+of its first message, ns), checkpoint, modulation (SHA-256; empty without one), sim_time, robot ("sim",
+"hardware", or "target" and a severity; empty where that was not noted), reward_source (who measured the
+reward: "simulator", a tracker's name), and as JSON how many of the policy's ticks were left out and why. The
+attribute `rewards` names the label of rewards that were computed afterwards, and how; it is empty for
+recorded ones. Datasets that were begun before there was `base_chunk` do not have it, and do not get it. No
+torch is imported here.
 """
 
 import json
@@ -45,6 +46,7 @@ META = {
     "checkpoint": str,
     "modulation": str,
     "sim_time": str,
+    "robot": str,
     "dropped": str,
     "reward_source": str,
 }
@@ -150,6 +152,11 @@ class TransitionDataset(Replay):
     def notes_modulations(self) -> bool:
         """Whether it can say which modulation acted; the first datasets could not, and hold none."""
         return "modulation" in self._meta
+
+    def robots(self) -> Counter[str]:
+        """Number of episodes by the robot that moved; empty where that was not noted."""
+        noted = "robot" in self._meta
+        return Counter(map(str, self.array("robot")[: len(self)])) if noted else Counter({"": len(self)})
 
     def modulations(self) -> Counter[str]:
         """Number of episodes by SHA-256 of the modulation that acted; empty for the base policy alone."""

@@ -28,7 +28,7 @@ def bags(tmp_path) -> Path:
     """Three good bags of two sessions; the third has a hold in its middle and an unlogged a0."""
     folder = tmp_path / "bags"
     ordinary(5, 0, corrected=2, success=True).write(
-        folder / "s1" / "a", object="mug", outcome="success", session="s1", operator="ada"
+        folder / "s1" / "a", object="mug", outcome="success", session="s1", operator="ada", robot="target 1"
     )
     ordinary(4, 1).write(folder / "s1" / "b", object="mug", session="s1", operator="ada")
     broken = ordinary(3, 2)
@@ -39,7 +39,7 @@ def bags(tmp_path) -> Path:
     for topic, message in broken.messages:
         if topic == "/rfs/policy_action":
             message.noise = []
-    broken.write(folder / "s2" / "a", object="small_box", session="s2", operator="bob")
+    broken.write(folder / "s2" / "a", object="small_box", session="s2", operator="bob", robot="hardware")
     return folder
 
 
@@ -185,6 +185,7 @@ def test_info_tells_what_is_in_it(dataset, tmp_path, capsys):
     assert info["dropped"] == {"no successor": 1}
     assert info["contract"]["operators"] == ["ada", "bob"]
     assert info["contract"]["sessions"] == ["s1", "s2"]
+    assert info["contract"]["robots"] == ["hardware", "target 1"]
     assert set(info["actions"]) == set(dataset.layout.action_names)
     said = capsys.readouterr().out
     for words in ("2 corrected (18.2 %)", "small_box", "translation_z_mm", "palm_rotation_y", "p99 100.0 ms"):

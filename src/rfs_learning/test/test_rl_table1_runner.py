@@ -174,7 +174,7 @@ def test_cells_of_other_settings_are_refused_before_anything_starts(
     folders = ["--output", str(plan.output), "--results", str(plan.results)]
     assert main([*folders, "--methods", "pca", "--tasks", "power"]) == 1
     error = capsys.readouterr().err
-    assert "evaluation.points (5 instead of 2)" in error
+    assert "evaluation.points (8 instead of 2)" in error
     assert "--results" in error
     assert not plan.output.exists()
 

@@ -79,7 +79,7 @@ class Sitting:
         self.progress.advance(self._bar)
         if ending.problem:
             self.failed[cell] = ending.problem
-            self._say(f"[red]{cell} failed:[/] {ending.problem}")
+            self._say(f"[red]{cell} failed:[/] {ending.problem}; {self._left()}")
             return
         record = CellRecord.read(self.plan.result_file(cell))
         if taken >= 0.9 * record.seconds:  # it was not begun in an earlier sitting

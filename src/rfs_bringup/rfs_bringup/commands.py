@@ -35,6 +35,7 @@ COMMANDS = (
     Command("train finetune", "fine-tune the flow policy on corrections", "rfs_learning.offline.finetune"),
     Command("train sam2", "train a small SAM2 on simulated pictures", "rfs_learning.sam2_training"),
     Command("table1", "every method of the paper's table 1, over seeds; resumable", "rfs_learning.rl.table1"),
+    Command("ablations", "what RFS depends on, one change at a time; resumable", "rfs_learning.rl.ablations"),
     Command("distill", "a modulation's rollouts to a point-cloud policy", "rfs_learning.rl.distill"),
     Command("figures", "pictures: ./rfs figures rollouts|noise", "rfs_learning.rl.figures_command"),
     Command("adapt", "corrections to an adapted policy: the whole chain", "rfs_bringup.adapt"),

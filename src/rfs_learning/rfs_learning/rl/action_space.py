@@ -46,6 +46,9 @@ class ActionSpace(nn.Module, ABC):
             `delta_pose_22`.
         """
 
+    def progress(self, share: float) -> None:
+        """Hears before each iteration how much of the budget is spent, 0 to 1."""
+
     @property
     def steers_flow(self) -> bool:
         """Whether there is an a0, drawn or chosen: else sampling it changes nothing."""

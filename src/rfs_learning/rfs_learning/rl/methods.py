@@ -1,7 +1,9 @@
 """The rows of the paper's table 1, and the action space of each."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from rfs_learning.rl.action_space import ActionSpace
 from rfs_learning.rl.flow_base import FlowBase, empty_base
@@ -37,10 +39,10 @@ def _joints(kind: type[AbsoluteJoints] | type[RelativeJoints]) -> tuple[Build, E
     return lambda _, config, task: empty(config, task), empty
 
 
-def _steering(arm: bool, latent: bool, residual: bool, execute: int = 1) -> tuple[Build, Empty]:
+def _steering(arm: bool, latent: bool, residual: bool, **choices: Any) -> tuple[Build, Empty]:
     def over(base: FlowBase, config: RlConfig, task: RlTask) -> ActionSpace:
         rate = task.task.control_rate
-        return FlowSteering(base, config.steering, rate, latent=latent, residual=residual, execute=execute)
+        return FlowSteering(base, config.steering, rate, latent=latent, residual=residual, **choices)
 
     def build(ingredients: Ingredients, config: RlConfig, task: RlTask) -> ActionSpace:
         return over(ingredients.hand_arm if arm else ingredients.hand, config, task)
@@ -102,12 +104,29 @@ METHODS = {
     ),
 }
 
+_NOT_IN_PAPER = (math.nan, math.nan)
+
+ABLATED = {
+    "rfs_steps_hand": Method(
+        "RFS-Chunk, hand, a residual for each step",
+        *3 * (_NOT_IN_PAPER,),
+        *_steering(False, True, True, execute=2, each_step=True),
+    ),
+    "rfs_growing_hand": Method(
+        "RFS, hand, residual growing over the first half",
+        *3 * (_NOT_IN_PAPER,),
+        *_steering(False, True, True, grown_at=0.5),
+    ),
+}
+"""Variants of RFS that are no rows of the table; see `ablations`."""
+
 
 def find_method(name: str) -> Method:
     """A method by name; ValueError names those that exist."""
-    if name not in METHODS:
-        raise ValueError(f"unknown method '{name}'; there are: {', '.join(METHODS)}")
-    return METHODS[name]
+    known = {**METHODS, **ABLATED}
+    if name not in known:
+        raise ValueError(f"unknown method '{name}'; there are: {', '.join(known)}")
+    return known[name]
 
 
 def make_space(method: str, config: RlConfig, task: RlTask, ingredients: Ingredients) -> ActionSpace:

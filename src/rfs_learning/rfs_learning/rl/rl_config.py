@@ -159,6 +159,11 @@ class RlConfig:
         """The same with other entries of `ppo`."""
         return replace(self, ppo=replace(self.ppo, **changes))
 
+    def changed(self, changes: Mapping[str, Any]) -> "RlConfig":
+        """The same with these entries over its own, as in a YAML file; ValueError as `load`."""
+        _require_mapping(changes, "changes")
+        return RlConfig.from_dict(_merged(self.to_dict(), changes))
+
 
 def _read(file: Path) -> Mapping[str, Any]:
     if not file.is_file():

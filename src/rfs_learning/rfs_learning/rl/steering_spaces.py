@@ -36,8 +36,13 @@ class FlowSteering(ActionSpace):
     """Modulates a frozen base: a = Push(o, a0) + a_r.
 
     u is, in this order: 6 palm deltas where the base moves the hand only; H x D entries of a0 where `latent`;
-    D entries of a_r, in residual bounds, where `residual`. a_r is the same for all steps of a chunk. Without
-    `latent`, a0 is drawn from N(0, I). At u = 0 the action is the base policy's at a0 = 0, exactly.
+    D entries of a_r, in residual bounds, where `residual`. a_r is the same for all steps of a chunk, or
+    chosen for each executed one where `each_step` (then D entries for each). Without `latent`, a0 is drawn
+    from N(0, I). At u = 0 the action is the base policy's at a0 = 0, exactly.
+
+    grown_at: share of the budget over which the residual's bounds grow from 0 to their size, in a line: a
+    policy that has yet to learn steers the base at first, and mends it later. (Policy Decorator, Yuan et al.
+    2024, mixes by chance instead.) 0: they have their size from the start.
     """
 
     bounds: Tensor
@@ -51,6 +56,8 @@ class FlowSteering(ActionSpace):
         latent: bool,
         residual: bool,
         execute: int = 1,
+        each_step: bool = False,
+        grown_at: float = 0.0,
     ) -> None:
         if execute > base.horizon:
             raise ValueError(
@@ -63,10 +70,12 @@ class FlowSteering(ActionSpace):
         horizon, dim = base.horizon, base.action_dim
         arm = ARM_DIM if dim == HAND_DIM else 0
         self.latent = slice(arm, arm + horizon * dim * latent)
-        self.residual = slice(self.latent.stop, self.latent.stop + dim * residual)
+        self._residual_steps, self._grown_at = execute if each_step else 1, grown_at
+        self.residual = slice(self.latent.stop, self.latent.stop + self._residual_steps * dim * residual)
         self.dim = self.residual.stop
         self.noise_shape = None if latent else (horizon, dim)
-        self.register_buffer("bounds", residual_bounds(steering.residual)[-dim:])
+        self._grown = residual_bounds(steering.residual)[-dim:]
+        self.register_buffer("bounds", self._grown.clone())
         std = torch.full((self.dim,), steering.arm_std)
         std[self.latent], std[self.residual] = steering.noise_std, steering.residual_std
         self.initial_std = std
@@ -74,11 +83,21 @@ class FlowSteering(ActionSpace):
     def decide(self, observation: Tensor, u: Tensor, noise: Tensor | None) -> Tensor:
         chunk = self.base.push(observation, self.initial_noise(u, noise))
         if self.residual.start < self.residual.stop:
-            chunk = chunk + (u[:, self.residual].clamp(-1.0, 1.0) * self.bounds)[:, None]
+            chunk = chunk + self._residual_of(u, chunk.shape[1])
         if self.base.action_dim == HAND_DIM:
             arm = arm_steps(u[:, :ARM_DIM], self.rate)
             chunk = torch.cat([arm[:, None].expand(-1, chunk.shape[1], -1), chunk], dim=2)
         return chunk
+
+    def progress(self, share: float) -> None:
+        if self._grown_at:
+            self.bounds.copy_(self._grown * min(share / self._grown_at, 1.0))
+
+    def _residual_of(self, u: Tensor, horizon: int) -> Tensor:
+        """a_r (n, H, D) of choices; that of the last step that has its own also for those after it."""
+        parts = u[:, self.residual].reshape(len(u), self._residual_steps, -1).clamp(-1.0, 1.0)
+        after = parts[:, -1:].expand(-1, horizon - self._residual_steps, -1)
+        return torch.cat([parts, after], dim=1) * self.bounds
 
     def initial_noise(self, u: Tensor, noise: Tensor | None) -> Tensor:
         """a0 (n, H, D) of choices u (n, dim), cut to its bound; drawn noise or zeros where PPO has no say."""

@@ -35,7 +35,7 @@ def success(results: Results, noise: Noise) -> str:
         for column in _columns(results):
             row += [_with_count(results, method, column, noise), _paper(method, column or OVERALL)]
         rows.append(row)
-    return f"{_NOISES[noise]}.\n\n" + _table(head, rows)
+    return f"{_NOISES[noise]}.\n\n" + table(head, rows)
 
 
 def _columns(results: Results) -> list[str | None]:
@@ -46,8 +46,8 @@ def _columns(results: Results) -> list[str | None]:
 def _with_count(results: Results, method: str, task: str | None, noise: Noise) -> str:
     estimate = results.success(method, task, noise)
     if estimate is None or method == BASE or estimate.count >= results.seeds:
-        return _text(estimate)
-    return f"{_text(estimate)} ({estimate.count} of {results.seeds} seeds)"
+        return with_interval(estimate)
+    return f"{with_interval(estimate)} ({estimate.count} of {results.seeds} seeds)"
 
 
 def _paper(method: str, column: str) -> str:
@@ -73,14 +73,14 @@ def differences(results: Results) -> str:
         row = [f"{label(first)} - {label(second)}"]
         for column in _columns(results):
             found = [results.difference(first, second, column, noise) for noise in NOISES]
-            row += map(_signed, [*found, results.area_difference(first, second, column)])
+            row += map(signed, [*found, results.area_difference(first, second, column)])
             row.append(_paper_difference(first, second, column or OVERALL))
         rows.append(row)
     text = (
         "95 % intervals (Welch over seeds, Newcombe over episodes, the wider at each end); bold: 0 is "
         "outside. Of many comparisons some are bold by chance. Area: under the learning curve."
     )
-    return f"## Differences\n\n{text}\n\n" + _table(head, rows)
+    return f"## Differences\n\n{text}\n\n" + table(head, rows)
 
 
 def efficiency(results: Results) -> str:
@@ -97,7 +97,7 @@ def efficiency(results: Results) -> str:
         row = [label(method)]
         for task in results.tasks:
             minutes = results.mean(method, task, lambda record: record.seconds / 60)
-            row += [_steps(results, method, task), _text(results.areas(method, task))]
+            row += [_steps(results, method, task), with_interval(results.areas(method, task))]
             row.append(NOTHING if minutes is None else f"{minutes.mean:.1f}")
         rows.append(row)
     text = (
@@ -105,7 +105,7 @@ def efficiency(results: Results) -> str:
         "between evaluations; area under the learning curve over its length; wall time of one process, "
         "evaluation included."
     )
-    return f"## Sample efficiency\n\n{text}\n\n" + _table(head, rows)
+    return f"## Sample efficiency\n\n{text}\n\n" + table(head, rows)
 
 
 def _steps(results: Results, method: str, task: str) -> str:
@@ -129,7 +129,7 @@ def quality(results: Results) -> str:
     for method in ROWS:
         row = [label(method)]
         for task in results.tasks:
-            row.append(_percent(results.infeasible(method, task)))
+            row.append(in_percent(results.infeasible(method, task)))
             for name in ("finger_roughness", "palm_roughness"):
                 found = results.mean(method, task, lambda record, name=name: record.final["mean"][name])
                 row.append(NOTHING if found is None else f"{1e3 * found.mean:.1f}")
@@ -139,7 +139,7 @@ def quality(results: Results) -> str:
         "each other (paper: 5 % for RFS, at least 55 % for relative joint pose). Roughness: root mean square "
         "of the second difference of commands from step to step. Without sampling."
     )
-    return f"## Feasibility and smoothness\n\n{text}\n\n" + _table(head, rows)
+    return f"## Feasibility and smoothness\n\n{text}\n\n" + table(head, rows)
 
 
 def robustness(results: Results) -> str:
@@ -156,7 +156,7 @@ def robustness(results: Results) -> str:
             row += [f"{found[level].mean:.2f}" if level in found else NOTHING for level in levels]
         rows.append(row)
     text = "Success with torque pulses on every joint, as factors of those of the task. Without sampling."
-    return f"## Robustness\n\n{text}\n\n" + _table(head, rows)
+    return f"## Robustness\n\n{text}\n\n" + table(head, rows)
 
 
 def objects(results: Results, task: str) -> str:
@@ -170,7 +170,7 @@ def objects(results: Results, task: str) -> str:
         return NOTHING if found is None else f"{found.mean:.2f}"
 
     rows = [[label(method), *(cell(method, name) for name in names)] for method in ROWS]
-    return f"## Objects of {task}\n\nSuccess without sampling.\n\n" + _table(["method", *names], rows)
+    return f"## Objects of {task}\n\nSuccess without sampling.\n\n" + table(["method", *names], rows)
 
 
 def failures(results: Results, task: str) -> str:
@@ -184,10 +184,10 @@ def failures(results: Results, task: str) -> str:
         for method in ROWS
         if results.of(method, task)
     ]
-    return f"## Why episodes of {task} fail\n\nShare of all episodes.\n\n" + _table(["method", *names], rows)
+    return f"## Why episodes of {task} fail\n\nShare of all episodes.\n\n" + table(["method", *names], rows)
 
 
-def _text(estimate: Estimate | None) -> str:
+def with_interval(estimate: Estimate | None) -> str:
     """`0.937 ± 0.028 [0.85, 0.98]`; of one seed without a deviation."""
     if estimate is None:
         return NOTHING
@@ -195,7 +195,7 @@ def _text(estimate: Estimate | None) -> str:
     return text if math.isnan(estimate.low) else f"{text} [{estimate.low:.2f}, {estimate.high:.2f}]"
 
 
-def _signed(estimate: Estimate | None) -> str:
+def signed(estimate: Estimate | None) -> str:
     """`+0.031 [-0.02, 0.08]`, bold where 0 is outside."""
     if estimate is None:
         return NOTHING
@@ -205,12 +205,14 @@ def _signed(estimate: Estimate | None) -> str:
     return f"**{text}**" if estimate.low > 0 or estimate.high < 0 else text
 
 
-def _percent(estimate: Estimate | None) -> str:
+def in_percent(estimate: Estimate | None) -> str:
+    """`4.1 % [2, 7]`."""
     if estimate is None:
         return NOTHING
     return f"{100 * estimate.mean:.1f} % [{100 * estimate.low:.0f}, {100 * estimate.high:.0f}]"
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """In Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

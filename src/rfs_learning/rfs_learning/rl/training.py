@@ -105,6 +105,7 @@ class RlTraining:
     def iterate(self) -> Iteration:
         """One episode in every environment, and PPO's update."""
         self._seed_iteration()
+        self.space.progress(self.control_steps / self.config.ppo.control_steps)
         self.env.begin(self.iteration)
         reward = self._roll_out()
         losses = self._update()

@@ -1,0 +1,91 @@
+"""`./rfs ablations`: what RFS depends on, one thing changed at a time.
+
+Each variant is trained and evaluated like a cell of table 1, one variant after the other. What is finished is
+kept: Ctrl-C at any time, the same command goes on.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from rfs_learning.rl.ablations_report import write_report
+from rfs_learning.rl.study import PACKAGED, Study, Variant
+from rfs_learning.rl.table1 import FAILED, INTERRUPTED, SEEDS, Sitting
+from rfs_learning.rl.table1_cells import in_a_sentence
+from rfs_learning.rl.table1_plan import Cell
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Arguments of `./rfs ablations`."""
+    parser = argparse.ArgumentParser(
+        prog="rfs ablations", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--study", default=PACKAGED[0], help=f"{', '.join(PACKAGED)} or a YAML file; default {PACKAGED[0]}"
+    )
+    parser.add_argument("--variants", nargs="+", metavar="NAME", help="default: all of the study")
+    parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS), help="default: 0 1 2")
+    parser.add_argument("--jobs", type=int, default=2, help="runs at once, one core each; default 2")
+    parser.add_argument("--report", action="store_true", help="only draw the table of finished runs")
+    parser.add_argument("--output", type=Path, help="weights and logs; default runs/STUDY")
+    parser.add_argument("--results", type=Path, help="results and report; default results/STUDY")
+    return parser
+
+
+class StudySitting:
+    """Works through the variants of a study that are not finished."""
+
+    def __init__(self, study: Study, output: Path, results: Path, jobs: int, console: Console) -> None:
+        self.study, self.output, self.results = study, output, results
+        self._jobs, self._console = jobs, console
+        self.failed: dict[Cell, str] = {}
+
+    def run(self, variants: Sequence[Variant], seeds: Sequence[int]) -> bool:
+        """Whether all had their turn; False after Ctrl-C. Side by side run the seeds of one variant."""
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
+        return all(self._run(variant, seeds, columns) for variant in variants)
+
+    def _run(self, variant: Variant, seeds: Sequence[int], columns: Sequence) -> bool:
+        self._console.print(f"{variant.name}: {variant.says}", highlight=False, soft_wrap=True)
+        plan = self.study.plan(variant, self.output, self.results)
+        wanted = [self.study.cell(variant, seed) for seed in seeds]
+        with Progress(*columns, TimeElapsedColumn(), console=self._console) as progress:
+            sitting = Sitting(plan, wanted, self._jobs, progress)
+            whole = sitting.run()
+        self.failed |= sitting.failed
+        return whole
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line; the exit code is 1 when a run failed."""
+    args, console = build_parser().parse_args(argv), Console()
+    try:
+        study = Study.load(args.study)
+        names = args.variants or [variant.name for variant in study.variants]
+        variants = [study.variant(name) for name in dict.fromkeys(names)]
+        output = args.output or Path("runs", study.name)
+        results = args.results or Path("results", study.name)
+        sitting = StudySitting(study, output, results, args.jobs, console)
+        whole = args.report or sitting.run(variants, args.seeds)
+        page = write_report(study, results)
+    except (ValueError, OSError) as error:
+        print(f"rfs ablations: {in_a_sentence(error)}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("rfs ablations: ended; what was finished is kept, the same command goes on", file=sys.stderr)
+        return INTERRUPTED
+    console.print(f"report  {page}", highlight=False, soft_wrap=True, markup=False)
+    for cell, problem in sitting.failed.items():
+        console.print(f"failed  {cell}: {problem}", highlight=False, soft_wrap=True, markup=False)
+    if not whole:
+        console.print("interrupted; the same command goes on")
+        return INTERRUPTED
+    return FAILED if sitting.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""Report of a study in Markdown: README.md in its results folder, from the records of its runs alone."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rfs_policy.checkpoint import write_atomically
+
+from rfs_learning.rl.study import Study, Variant
+from rfs_learning.rl.table1_record import CellRecord
+from rfs_learning.rl.table1_statistics import area, mean_estimate, rate_difference, rate_estimate, steps_to
+from rfs_learning.rl.table1_tables import NOTHING, in_percent, signed, table, with_interval
+
+REPORT_FILE = "README.md"
+_HEAD = (
+    "variant",
+    "seeds",
+    "success, a0 mean",
+    "difference",
+    "a0 sampled",
+    "steps to 80 %",
+    "area",
+    "infeasible",
+    "fingers / mrad",
+)
+
+
+def write_report(study: Study, results: Path) -> Path:
+    """Draw everything that is known; the page's path.
+
+    Raises:
+        ValueError: a file in the folder is no record of a run.
+    """
+    records = [_records(study, variant, results) for variant in study.variants]
+    write_atomically(results / REPORT_FILE, page(study, records).encode())
+    return results / REPORT_FILE
+
+
+def page(study: Study, records: Sequence[Sequence[CellRecord]]) -> str:
+    """The whole page; records: finished ones of each variant."""
+    rows = [_row(*known, records[0]) for known in zip(study.variants, records, strict=True)]
+    steps, episodes = study.variants[0].config.ppo.control_steps, study.evaluation.final_episodes
+    text = (
+        f"Made by `./rfs ablations --study {study.name} --report` from the files beside it: {study.task} "
+        f"grasps, {steps:,} control steps a run, {episodes} episodes in the last evaluation. Mean ± standard "
+        "deviation over seeds and 95 % interval (Student's over seeds, Wilson's over episodes, the wider at "
+        "each end; with one seed Wilson's alone). Difference: from the first row, bold where 0 is outside; of "
+        "many comparisons some are bold by chance. Area: under the learning curve. Infeasible: fingers more "
+        "than 0.5 cm in each other, of the episodes that lifted. Roughness of finger commands as in table 1."
+    )
+    return f"# {study.name.capitalize()}\n\n{text}\n\n{table(_HEAD, rows)}\n"
+
+
+def _records(study: Study, variant: Variant, results: Path) -> list[CellRecord]:
+    """Finished ones, by seed."""
+    folder = results / variant.name / study.task / variant.method
+    found = [CellRecord.read(file) for file in folder.glob("*.json")]
+    return sorted((r for r in found if r.finished), key=lambda record: record.cell.seed)
+
+
+def _row(variant: Variant, records: Sequence[CellRecord], usual: Sequence[CellRecord]) -> list[str]:
+    name = f"`{variant.name}`: {variant.says}"
+    if not records:
+        return [name, "0", *[NOTHING] * (len(_HEAD) - 2)]
+    counts = [record.count("mean") for record in records]
+    compared = usual and records is not usual
+    difference = rate_difference(counts, [r.count("mean") for r in usual]) if compared else None
+    lifting = [(r.final["mean"]["infeasible_of_lifted"], r.final["mean"]["lifted"]) for r in records]
+    infeasible = [count for count in lifting if count[1]]
+    return [
+        name,
+        str(len(records)),
+        with_interval(rate_estimate(counts)),
+        signed(difference),
+        with_interval(rate_estimate([record.count("sampled") for record in records])),
+        _steps(records),
+        f"{_mean(records, lambda record: area(record.rates)):.2f}",
+        in_percent(rate_estimate(infeasible) if infeasible else None),
+        f"{1e3 * _mean(records, lambda record: record.final['mean']['finger_roughness']):.0f}",
+    ]
+
+
+def _steps(records: Sequence[CellRecord]) -> str:
+    """Mean over the seeds that got there."""
+    reached = [steps for record in records if (steps := steps_to(record.rates)) is not None]
+    if not reached:
+        return "not reached"
+    text = f"{sum(reached) / len(reached) / 1e3:.0f}k"
+    return text if len(reached) == len(records) else f"{text} ({len(reached)} of {len(records)})"
+
+
+def _mean(records: Sequence[CellRecord], value: Callable[[CellRecord], float]) -> float:
+    return mean_estimate([value(record) for record in records]).mean

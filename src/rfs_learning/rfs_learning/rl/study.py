@@ -1,0 +1,109 @@
+"""A study: variants of training over a frozen flow policy that differ in one thing each, from YAML."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rfs_learning.rl.methods import find_method
+from rfs_learning.rl.rl_config import RlConfig
+from rfs_learning.rl.table1_plan import Cell, EvaluationPlan, Plan
+
+PACKAGED = ("ablations",)
+_ENTRIES = {"task", "method", "control_steps", "evaluation", "variants"}
+_VARIANT = {"says", "method", "changes"}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """name: of its folders; says: what is different, for people; method: of `methods`."""
+
+    name: str
+    says: str
+    method: str
+    config: RlConfig
+
+
+@dataclass(frozen=True)
+class Study:
+    """Variants of one task; the first one is what the others are compared with."""
+
+    name: str
+    task: str
+    variants: tuple[Variant, ...]
+    evaluation: EvaluationPlan
+
+    @classmethod
+    def load(cls, name: str) -> "Study":
+        """A packaged study by name, or one of a YAML file like config/ablations.yaml.
+
+        Raises:
+            ValueError: there is none, it is not YAML, or an entry is unknown or makes no sense; the text
+                names it.
+        """
+        file = Path(name)
+        if name not in PACKAGED and not file.is_file():
+            raise ValueError(f"there is no study '{name}': give {', '.join(PACKAGED)} or a YAML file")
+        packaged = files("rfs_learning").joinpath(f"config/{name}.yaml")
+        try:
+            values = yaml.safe_load(packaged.read_text() if name in PACKAGED else file.read_text())
+            return cls.from_dict(file.stem, values)
+        except (yaml.YAMLError, UnicodeDecodeError, TypeError, ValueError) as error:
+            raise ValueError(f"the study '{name}' cannot be used: {error}") from error
+
+    @classmethod
+    def from_dict(cls, name: str, values: Mapping[str, Any]) -> "Study":
+        """Nested mappings, as in the YAML file; ValueError or TypeError for what makes no sense."""
+        _require(values, _ENTRIES, _ENTRIES, "the study")
+        config = RlConfig.load().with_ppo(threads=1, control_steps=values["control_steps"])
+        config.task(values["task"])
+        entries = values["variants"]
+        if not isinstance(entries, Mapping) or len(entries) < 2:
+            raise ValueError("a study compares at least two variants")
+        variants = tuple(
+            _variant(str(key), entry, values["method"], config) for key, entry in entries.items()
+        )
+        return cls(name, values["task"], variants, EvaluationPlan(**_plan(values["evaluation"])))
+
+    def variant(self, name: str) -> Variant:
+        """By name; ValueError names those that exist."""
+        found = {variant.name: variant for variant in self.variants}
+        if name not in found:
+            raise ValueError(f"unknown variant '{name}'; there are: {', '.join(found)}")
+        return found[name]
+
+    def plan(self, variant: Variant, output: Path, results: Path) -> Plan:
+        """Its runs below output, its results below results."""
+        return Plan(variant.config, output / variant.name, results / variant.name, self.evaluation)
+
+    def cell(self, variant: Variant, seed: int) -> Cell:
+        """One training run of a variant."""
+        return Cell(self.task, variant.method, seed)
+
+
+def _variant(name: str, entry: Any, method: str, config: RlConfig) -> Variant:
+    where = f"the variant '{name}'"
+    if Path(name).name != name or name in (".", ".."):
+        raise ValueError(f"{where} cannot be a folder's name")
+    _require(entry, _VARIANT, {"says"}, where)
+    chosen = entry.get("method", method)
+    find_method(chosen)
+    return Variant(name, str(entry["says"]), chosen, config.changed(entry.get("changes", {})))
+
+
+def _plan(values: Any) -> dict[str, Any]:
+    known = asdict(EvaluationPlan())
+    _require(values, set(known), set(), "evaluation")
+    return {**known, **values, "levels": tuple(values.get("levels", known["levels"]))}
+
+
+def _require(values: Any, known: set[str], needed: set[str], what: str) -> None:
+    """A mapping with these entries and no others."""
+    if not isinstance(values, Mapping):
+        raise ValueError(f"{what} must be a mapping, got {values!r}")
+    for wrong, how in ((set(map(str, values)) - known, "an unknown"), (needed - set(values), "no")):
+        if wrong:
+            raise ValueError(f"{what} has {how} entry '{min(wrong)}'; known: {', '.join(sorted(known))}")

@@ -44,8 +44,8 @@ def page(study: Study, records: Sequence[Sequence[CellRecord]]) -> str:
         f"grasps, {steps:,} control steps a run, {episodes} episodes in the last evaluation. Mean ± standard "
         "deviation over seeds and 95 % interval (Student's over seeds, Wilson's over episodes, the wider at "
         "each end; with one seed Wilson's alone). Difference: from the first row, bold where 0 is outside: "
-        "of many comparisons some are bold by chance. Area: under the learning curve. Infeasible: fingers more "
-        "than 0.5 cm in each other, of the episodes that lifted. Roughness of finger commands as in table 1."
+        "of many comparisons some are bold by chance. Area: under the learning curve. Infeasible: fingers "
+        "more than 0.5 cm in each other, of the episodes that lifted. Roughness as in table 1."
     )
     return f"# {study.name.capitalize()}\n\n{text}\n\n{table(_HEAD, rows)}\n"
 

@@ -28,10 +28,13 @@ from rfs_bringup.shared_arguments import (
     SEVERITY,
     SIM,
     SIM_TIME,
+    bridge_node,
     check_objects,
     check_shared,
     robot_entries,
     severity_of,
+    simulated,
+    startup_parameters,
 )
 
 _LOCKSTEP_SECONDS = 8.0
@@ -87,10 +90,10 @@ def collect_nodes(values: Mapping[str, Value]) -> list[NodeSpec]:
         ),
         NodeSpec("session", "rfs_teleop", "session_node", common | _session(values)),
     ]
-    if values["sim"] == "mujoco":
+    if simulated(values):
         first = {"object": objects.split(",")[0], "seed": values["seed"]}
         bridge = common | first | {"severity": severity_of(values)} | bridge_parameters(values)
-        nodes.insert(0, NodeSpec("bridge", "rfs_sim_bridge", "bridge_node", bridge))
+        nodes.insert(0, bridge_node(values, bridge))
     nodes += reward_nodes(values)
     if values["viewer"]:
         viewer = {name: values[f"viewer_{name}"] for name in ("address", "port", "token")}
@@ -123,8 +126,9 @@ def _session(values: Mapping[str, Value]) -> dict[str, Value]:
     """The name is chosen here, so that every node of one start means the same session."""
     return {
         "session": values["session"] or time.strftime("%Y%m%d-%H%M%S"),
-        "simulator": values["sim"] == "mujoco",
+        "simulator": simulated(values),
         **judge_parameters(values),
+        **startup_parameters(values),
         "attended": values["device"] != "scripted",
         **_some(values, "operator", "object", "seed", "bags", "episodes", "episode_seconds"),
     }
@@ -133,10 +137,14 @@ def _session(values: Mapping[str, Value]) -> dict[str, Value]:
 def _check(values: Mapping[str, Value]) -> None:
     check_shared(values)
     check_reward(values)
-    if values["device"] == "scripted" and values["sim"] != "mujoco":
-        raise ValueError("device:=scripted needs sim:=mujoco: it knows where the simulated object is")
-    if values["sim"] == "none" and values["sim_time"] == "lockstep":
-        raise ValueError("sim_time:=lockstep needs sim:=mujoco: only a simulator waits for each action")
+    if values["device"] == "scripted" and not simulated(values):
+        raise ValueError(
+            "device:=scripted needs a simulator (sim:=mujoco): it knows where the simulated object is"
+        )
+    if not simulated(values) and values["sim_time"] == "lockstep":
+        raise ValueError(
+            "sim_time:=lockstep needs a simulator (sim:=mujoco): only that waits for each action"
+        )
     if values["sim_time"] == "lockstep" and float(values["episode_seconds"]) > _LOCKSTEP_SECONDS:
         raise ValueError(
             f"episode_seconds:={values['episode_seconds']} is more than the {_LOCKSTEP_SECONDS:g} s after "
@@ -146,7 +154,7 @@ def _check(values: Mapping[str, Value]) -> None:
         raise ValueError(
             f"session:={values['session']} cannot name a folder: use letters, digits, '.', '_' and '-'"
         )
-    if values["sim"] == "mujoco" and values["object"]:
+    if simulated(values) and values["object"]:
         check_objects(str(values["object"]).split(","))
 
 

@@ -42,6 +42,12 @@ def build_parser() -> argparse.ArgumentParser:
         default="simulator",
         help="who judges: the simulator, or a tracker",
     )
+    parser.add_argument(
+        "--sim",
+        choices=("mujoco", "isaaclab"),
+        default="mujoco",
+        help="the simulator; isaaclab needs ./rfs setup isaaclab",
+    )
     add_robot_arguments(parser)
     parser.add_argument("--output", type=Path, default=Path("runs/demo"), help="folder for bags and report")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write trials and table as JSON")
@@ -82,7 +88,7 @@ def _prepare(args: argparse.Namespace, protocol: Protocol | None) -> DemoRun:
     robot = RobotChoice.of(args)
     jobs = _jobs(args, protocol, robot.of_task(TaskConfig.default()))
     folder = args.output.resolve() / time.strftime("%Y%m%d-%H%M%S")
-    run = DemoRun(folder, jobs, args.sim_time, args.policy, args.modulation, args.reward, robot)
+    run = DemoRun(folder, jobs, args.sim_time, args.policy, args.modulation, args.reward, robot, args.sim)
     run.prepare()
     return run
 

@@ -17,6 +17,7 @@ from rich.status import Status
 
 from rfs_bringup import arguments, processes
 from rfs_bringup.node_spec import NodeSpec
+from rfs_bringup.shared_arguments import ISAACLAB_STARTUP
 from rfs_bringup.stack import STACKS
 
 
@@ -31,6 +32,7 @@ class DemoRun:
     modulation: str
     reward: str
     robot: RobotChoice
+    sim: str
     started: float = field(default_factory=time.time)
 
     @property
@@ -56,6 +58,7 @@ class DemoRun:
     def nodes(self) -> list[NodeSpec]:
         """The grasp stack. The policy's own seed is 0, so that trials equal those of ``./rfs evaluate``."""
         words = [
+            f"sim:={self.sim}",
             f"sim_time:={self.sim_time}",
             f"policy:={self.policy}",
             f"modulation:={self.modulation}",
@@ -82,6 +85,7 @@ class DemoRun:
         return {
             "date": time.strftime("%Y-%m-%d %H:%M", time.localtime(self.started)),
             "command": " ".join(["rfs demo", *sys.argv[1:]]),
+            "sim": self.sim,
             "sim_time": self.sim_time,
             "objects": self.objects,
             "trials": len(self.jobs),
@@ -128,6 +132,12 @@ def run_stack(run: DemoRun, console: Console) -> int:
     title = f"{len(run.jobs)} grasp trials, {run.robot.describe()}, {run.sim_time}, objects: "
     title += ", ".join(run.objects)
     console.print(title, highlight=False, soft_wrap=True)
+    if run.sim == "isaaclab":
+        console.print(
+            "Isaac Lab takes half a minute to start, the first time some minutes (it compiles its kernels); "
+            f"waiting for it up to {ISAACLAB_STARTUP:g} s",
+            soft_wrap=True,
+        )
     live = console.status("starting the nodes") if console.is_terminal else nullcontext()
     with live as status:
         output = Output(console, run.folder / "log.txt", status)

@@ -21,7 +21,7 @@ def base(root: Path, venv: Path, flavor: RosFlavor, current: Mapping[str, str]) 
     result = dict(current)
     for name in PATH_LISTS:
         entries = [entry for entry in current.get(name, "").split(os.pathsep) if entry]
-        own = (str(root / "install"), str(root / "build"), str(venv))
+        own = (str(root / "install"), str(root / "build"), str(root / ".venv"), str(venv))
         kept = [entry for entry in entries if not entry.startswith(own) and _wanted(name, entry, flavor)]
         _set_list(result, name, kept)
     result["VIRTUAL_ENV"] = str(venv)
@@ -58,13 +58,13 @@ def _with_wheels(environment: dict[str, str], venv: Path) -> dict[str, str]:
     }
 
 
-def capture(root: Path, environment: dict[str, str], file: Path) -> None:
-    """Source the workspace's setup file once and keep the path lists it gives, for a fast start later."""
+def capture(setup: Path, environment: dict[str, str], file: Path) -> None:
+    """Source a workspace's setup file once and keep the path lists it gives, for a fast start later."""
     script = 'source "$1" >/dev/null && exec "$2" -c "import json, os; print(json.dumps(dict(os.environ)))"'
-    command = ["bash", "-c", script, "bash", str(root / "install" / "setup.bash"), sys.executable]
+    command = ["bash", "-c", script, "bash", str(setup), sys.executable]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise SetupError(f"install/setup.bash cannot be sourced: {done.stderr.strip()[-500:]}")
+        raise SetupError(f"{setup} cannot be sourced: {done.stderr.strip()[-500:]}")
     sourced = json.loads(done.stdout)
     lists = {name: sourced.get(name, "") for name in PATH_LISTS}
     temporary = file.with_suffix(f".{os.getpid()}")

@@ -24,10 +24,13 @@ from rfs_bringup.shared_arguments import (
     SEVERITY,
     SIM,
     SIM_TIME,
+    bridge_node,
     check_objects,
     check_shared,
     robot_entries,
     severity_of,
+    simulated,
+    startup_parameters,
 )
 
 GRASP_ARGUMENTS = (
@@ -60,18 +63,18 @@ def grasp_nodes(values: Mapping[str, Value]) -> list[NodeSpec]:
         ),
         NodeSpec("executor", "rfs_control", "executor_node", common),
     ]
-    if values["sim"] == "mujoco":
+    if simulated(values):
         first = str(values["object"]).split(",")[0]
         bridge = common | {"object": first, "seed": values["seed"], "severity": severity_of(values)}
         bridge |= bridge_parameters(values)
-        nodes.insert(0, NodeSpec("bridge", "rfs_sim_bridge", "bridge_node", bridge))
+        nodes.insert(0, bridge_node(values, bridge))
     nodes += reward_nodes(values)
     if values["record"]:
         recorder = common | {"bags": values["bags"]} | robot_entries(values)
         nodes.append(NodeSpec("recorder", "rfs_teleop", "recorder_node", recorder))
-    if values["sim"] == "mujoco":  # without a simulator a person resets the scene, engages and ends episodes
+    if simulated(values):  # without a simulator a person resets the scene, engages and ends episodes
         runner = {name: values[name] for name in ("object", "seed", "trials", "record")}
-        runner |= judge_parameters(values)
+        runner |= judge_parameters(values) | startup_parameters(values)
         nodes.append(NodeSpec("runner", "rfs_teleop", "episode_runner_node", common | runner))
     return nodes
 
@@ -79,8 +82,8 @@ def grasp_nodes(values: Mapping[str, Value]) -> list[NodeSpec]:
 def _check(values: Mapping[str, Value]) -> None:
     check_shared(values)
     check_reward(values)
-    if values["sim"] == "none" and values["trials"]:
-        raise ValueError("trials:= needs sim:=mujoco: only a simulator resets its scene by itself")
+    if not simulated(values) and values["trials"]:
+        raise ValueError("trials:= needs a simulator (sim:=mujoco): only that resets its scene by itself")
     if values["object"]:
         check_objects(str(values["object"]).split(","))
 

@@ -12,7 +12,8 @@ from rfs_bringup.arguments import Argument, Value
 class NodeSpec:
     """One process: console script ``executable`` of ``package``, which runs ``package.nodes.executable``.
 
-    The end of an ``essential`` node ends the stack; the others go on without one that is not.
+    The end of an ``essential`` node ends the stack; the others go on without one that is not. ``isaaclab``:
+    it runs in Isaac Lab's environment (`isaaclab_workspace`) instead of this one.
     """
 
     name: str
@@ -20,6 +21,7 @@ class NodeSpec:
     executable: str
     parameters: Mapping[str, Value] = field(default_factory=dict)
     essential: bool = True
+    isaaclab: bool = False
 
     @property
     def module(self) -> str:

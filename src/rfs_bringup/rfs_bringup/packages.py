@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 #: A download pip names with a size: "Downloading torch-2.13.0-...whl (190.3 MB)".
 _DOWNLOAD = re.compile(r"Downloading (?:\S*/)?([A-Za-z0-9_.]+-[0-9][^-\s]*)-\S+ \(([0-9.]+ [MG]B)\)")
+_UV = {"UV_SYSTEM_CERTS": "1"}
 #: The ROS wheels' CMake files name the interpreter of the machine that built them.
 _BUILDER_INCLUDE = re.compile(r"/opt/python/cp\d+-cp\d+/include/python3\.\d+")
 _BUILDER_SITE = re.compile(r"/opt/python/cp\d+-cp\d+/lib/python3\.\d+/site-packages")
@@ -36,9 +37,30 @@ def log_file(workspace: Workspace) -> Path:
 
 def install(workspace: Workspace, files: list[Path]) -> None:
     """``pip install`` the requirement files; PyTorch first, to get its CPU build where there is no GPU."""
-    torch = _torch_requirement(files)
+    torch = _torch_requirements(files)
     if torch and not has_nvidia():
         _try_cpu_torch(workspace, torch)
+    _install_with_pip(workspace, files)
+
+
+def install_many(workspace: Workspace, files: list[Path]) -> None:
+    """As `install`, with uv, which resolves and unpacks hundreds of packages several times as fast as pip.
+
+    pip takes over where uv does not get through, as with an index that only pip's settings name.
+    """
+    torch = _torch_requirements(files)
+    if torch and not has_nvidia():
+        _try_cpu_torch(workspace, torch)
+    if _has_uv(workspace):
+        wanted = [word for file in files for word in ("-r", str(file))]
+        workspace.say("      downloading and unpacking")
+        if logged(workspace, [*_uv_install(workspace), *wanted], extra=_UV).returncode == 0:
+            return
+        workspace.say("      uv did not get through; pip tries")
+    _install_with_pip(workspace, files)
+
+
+def _install_with_pip(workspace: Workspace, files: list[Path]) -> None:
     command = [str(workspace.python), "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
     for file in files:
         command += ["-r", str(file)]
@@ -51,32 +73,33 @@ def has_nvidia() -> bool:
     return Path("/dev/nvidiactl").exists() or shutil.which("nvidia-smi") is not None
 
 
-def _torch_requirement(files: list[Path]) -> str:
+def _torch_requirements(files: list[Path]) -> list[str]:
+    """PyTorch and, where it is wanted, torchvision, which must come from the same index."""
     lines = [line.strip() for file in files for line in file.read_text().splitlines()]
-    return next((line for line in lines if line.startswith("torch==")), "")
+    return [line for line in lines if line.startswith(("torch==", "torchvision=="))]
 
 
-def _try_cpu_torch(workspace: Workspace, requirement: str) -> None:
+def _try_cpu_torch(workspace: Workspace, requirements: list[str]) -> None:
     """uv knows PyTorch's own CPU index. Where that cannot be reached, pip gets whatever build it finds."""
-    installed = f"lib/python3.*/site-packages/{requirement.replace('==', '-')}*.dist-info"
+    installed = f"lib/python3.*/site-packages/{requirements[0].replace('==', '-')}*.dist-info"
     if any(workspace.venv.glob(installed)):
         return
-    pip = [str(workspace.python), "-m", "pip", "install", "--no-input", "--disable-pip-version-check", "uv"]
-    if logged(workspace, pip).returncode != 0:
+    if not _has_uv(workspace):
         return
     workspace.say("      PyTorch without CUDA (no NVIDIA GPU here)")
-    command = [
-        str(workspace.venv / "bin" / "uv"),
-        "pip",
-        "install",
-        "--python",
-        str(workspace.python),
-        "--torch-backend=cpu",
-        requirement,
-    ]
-    impatient = {"UV_HTTP_TIMEOUT": "20", "UV_HTTP_RETRIES": "0", "UV_SYSTEM_CERTS": "1"}
+    command = [*_uv_install(workspace), "--torch-backend=cpu", *requirements]
+    impatient = _UV | {"UV_HTTP_TIMEOUT": "20", "UV_HTTP_RETRIES": "0"}
     if logged(workspace, command, extra=impatient).returncode != 0:
-        workspace.say("      PyTorch's CPU index was not reached; pip takes the build it finds")
+        workspace.say("      PyTorch's CPU index was not reached; the general index has what there is")
+
+
+def _has_uv(workspace: Workspace) -> bool:
+    pip = [str(workspace.python), "-m", "pip", "install", "--no-input", "--disable-pip-version-check", "uv"]
+    return logged(workspace, pip).returncode == 0
+
+
+def _uv_install(workspace: Workspace) -> list[str]:
+    return [str(workspace.venv / "bin" / "uv"), "pip", "install", "--python", str(workspace.python)]
 
 
 def _explain(tail: str, workspace: Workspace) -> str:

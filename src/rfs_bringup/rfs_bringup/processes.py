@@ -24,6 +24,7 @@ from honcho.manager import SIGNALS, Manager
 from honcho.printer import Message, Printer
 from honcho.process import Popen, Process
 
+from rfs_bringup import isaaclab_workspace
 from rfs_bringup.arguments import Value
 from rfs_bringup.node_spec import NodeSpec
 from rfs_bringup.shared_memory import remove_leftovers
@@ -138,10 +139,24 @@ class Lines:
 
 def command(node: NodeSpec) -> list[str]:
     """Command line that starts a node with its name and parameters."""
-    line = [sys.executable, "-u", "-m", node.module, "--ros-args", "-r", f"__node:={node.name}"]
+    python = isaaclab_workspace.own_python() if node.isaaclab else sys.executable
+    line = [python, "-u", "-m", node.module, "--ros-args", "-r", f"__node:={node.name}"]
     for name, value in node.parameters.items():
         line += ["-p", f"{name}:={_yaml(value)}"]
     return line
+
+
+def variables_of(node: NodeSpec, variables: Mapping[str, str]) -> dict[str, str]:
+    """Those of the stack; of a node with another interpreter, the path lists of that one's environment.
+
+    The ROS wheels mark in a variable that they have set them up, and a mark of ours would hold for the other
+    interpreter too.
+    """
+    if not node.isaaclab:
+        return dict(variables)
+    theirs = isaaclab_workspace.own_environment()
+    ours = {name: value for name, value in variables.items() if name not in isaaclab_workspace.OWN_VARIABLES}
+    return ours | {name: theirs[name] for name in isaaclab_workspace.OWN_VARIABLES if name in theirs}
 
 
 def _yaml(value: Value) -> str:
@@ -165,7 +180,7 @@ def run(
     manager = StackManager(printer or Printer(sys.stdout))
     for node in nodes:
         line = (commands or {}).get(node.name) or command(node)
-        manager.add_node(node, line, environment)
+        manager.add_node(node, line, variables_of(node, environment))
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     with only_stack(environment.get("ROS_DOMAIN_ID", "0")):
         try:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rfs_bringup.arguments import Argument, Value
 from rfs_bringup.node_spec import NodeSpec
+from rfs_bringup.shared_arguments import simulated
 
 SIMULATOR = "simulator"
 JUDGES = (SIMULATOR, "rgbd", "sam2")
@@ -30,14 +31,16 @@ REWARD_ARGUMENTS = (
 
 def judge(values: Mapping[str, Value]) -> str:
     """`simulator`, or the name of a tracker."""
-    return str(values["reward"]) or (SIMULATOR if values["sim"] == "mujoco" else "rgbd")
+    return str(values["reward"]) or (SIMULATOR if simulated(values) else "rgbd")
 
 
 def check_reward(values: Mapping[str, Value]) -> None:
     """ValueError or FileNotFoundError for values that do not fit together."""
     name, config = judge(values), str(values["reward_config"])
-    if name == SIMULATOR and values["sim"] != "mujoco":
-        raise ValueError("reward:=simulator needs sim:=mujoco: only a simulator knows where the object is")
+    if name == SIMULATOR and not simulated(values):
+        raise ValueError(
+            "reward:=simulator needs a simulator (sim:=mujoco): only that knows where the object is"
+        )
     if values["reward_weights"] and name != "sam2":
         raise ValueError("reward_weights:= needs reward:=sam2: nothing else has weights")
     if config and name == SIMULATOR:
@@ -63,7 +66,7 @@ def reward_nodes(values: Mapping[str, Value]) -> list[NodeSpec]:
         "weights": values["reward_weights"],
         "config": values["reward_config"],
     }
-    return [NodeSpec("reward", "rfs_reward", "reward_node", parameters, essential=values["sim"] == "mujoco")]
+    return [NodeSpec("reward", "rfs_reward", "reward_node", parameters, essential=simulated(values))]
 
 
 def bridge_parameters(values: Mapping[str, Value]) -> dict[str, Value]:

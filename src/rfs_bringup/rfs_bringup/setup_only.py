@@ -1,4 +1,4 @@
-"""``./rfs setup``: make the environment and build, nothing else."""
+"""``./rfs setup [isaaclab]``: make an environment and build, nothing else."""
 
 from __future__ import annotations
 
@@ -6,14 +6,32 @@ import argparse
 import os
 from pathlib import Path
 
-from rfs_bringup import workspace
+from rfs_bringup import isaaclab_workspace, workspace
+from rfs_bringup.errors import SetupError
 
 
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="rfs setup", description=__doc__)
+    parser.add_argument(
+        "what", nargs="?", choices=("isaaclab",), help="Isaac Lab, in an environment of its own (8 GB)"
+    )
     parser.add_argument("--dev", action="store_true", help="also install what tests and lint need")
+    parser.add_argument("--python", default="", metavar="PATH", help="the Python 3.12 that Isaac Lab gets")
     options = parser.parse_args(argv)
-    place = workspace.open_workspace(Path(os.environ["RFS_ROOT"]))
+    root = Path(os.environ["RFS_ROOT"])
+    if options.python and options.what != "isaaclab":
+        raise SetupError("--python goes with isaaclab, as in: ./rfs setup isaaclab --python PATH")
+    place = workspace.open_workspace(root)
     workspace.ensure(place, options.dev)
+    if options.what == "isaaclab":
+        return _isaaclab(root, options.python)
     print(f"Ready: {place.flavor.title}. To use ros tools by hand: source {place.root}/install/setup.bash")
+    return 0
+
+
+def _isaaclab(root: Path, python: str) -> int:
+    place = isaaclab_workspace.open_isaaclab(root, python)
+    isaaclab_workspace.ensure(place)
+    version = isaaclab_workspace.installed_version(place)
+    print(f"Ready: Isaac Lab {version} in {place.venv}. Try: ./rfs demo --sim isaaclab --trials 2")
     return 0

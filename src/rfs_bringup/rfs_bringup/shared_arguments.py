@@ -6,9 +6,16 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from rfs_bringup import isaaclab_workspace
 from rfs_bringup.arguments import Argument, Value
+from rfs_bringup.node_spec import NodeSpec
 
-SIM = Argument("sim", "mujoco", "Simulator that stands in for robot and cameras", choices=("mujoco", "none"))
+SIM = Argument(
+    "sim",
+    "mujoco",
+    "Simulator that stands in for robot and cameras; isaaclab needs ./rfs setup isaaclab",
+    choices=("mujoco", "isaaclab", "none"),
+)
 ROBOT = Argument(
     "robot",
     "sim",
@@ -40,10 +47,15 @@ RATE = Argument(
     "rate", "10.0", "Control rate in Hz; the shipped policy was trained for 10", float, minimum=1.0
 )
 
+ISAACLAB_STARTUP = 600.0
+"""s until its bridge must be there; half a minute is usual."""
+
 
 def check_shared(values: Mapping[str, Value]) -> None:
     """ValueError or FileNotFoundError for values that do not fit together."""
     severity_of(values)
+    if values["sim"] == "isaaclab":
+        isaaclab_workspace.own_environment()
     if values["robot"] == "target" and values["sim"] != "mujoco":
         raise ValueError("robot:=target needs sim:=mujoco: it is a simulated robot")
     if values["robot"] == "hardware" and values["sim"] != "none":
@@ -54,6 +66,23 @@ def check_shared(values: Mapping[str, Value]) -> None:
         raise FileNotFoundError(f"policy:={values['policy']}: there is no such checkpoint file or folder")
     if values["modulation"] and not Path(str(values["modulation"])).expanduser().exists():
         raise FileNotFoundError(f"modulation:={values['modulation']}: there is no such file or folder")
+
+
+def simulated(values: Mapping[str, Value]) -> bool:
+    """Whether a simulator stands in for the robot: it can reset its scene, and judge."""
+    return values["sim"] != "none"
+
+
+def bridge_node(values: Mapping[str, Value], parameters: Mapping[str, Value]) -> NodeSpec:
+    """The chosen simulator's bridge."""
+    if values["sim"] == "isaaclab":
+        return NodeSpec("bridge", "rfs_isaaclab", "bridge_node", parameters, isaaclab=True)
+    return NodeSpec("bridge", "rfs_sim_bridge", "bridge_node", parameters)
+
+
+def startup_parameters(values: Mapping[str, Value]) -> dict[str, Value]:
+    """What whoever waits for the simulator must know: Isaac Lab compiles its kernels when it starts first."""
+    return {"startup_timeout": ISAACLAB_STARTUP} if values["sim"] == "isaaclab" else {}
 
 
 def severity_of(values: Mapping[str, Value]) -> float:

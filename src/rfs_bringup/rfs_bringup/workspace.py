@@ -7,19 +7,17 @@ before anything is installed.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rfs_bringup import environment, interpreter, packages, ros_flavor
 from rfs_bringup.errors import SetupError
+from rfs_bringup.setup_steps import Step, complete, unfinished
 from rfs_bringup.stamps import Stamps, digest, digest_files
 
 NEEDED_DISK_GB = 4.0
@@ -71,16 +69,6 @@ class Workspace:
         return [self.root / name for name in names]
 
 
-@dataclass(frozen=True)
-class Step:
-    """One thing to do: a stamp name, a line for people, the hash of its inputs, and the action."""
-
-    name: str
-    title: str
-    inputs: Callable[[], str]
-    run: Callable[[], None]
-
-
 def open_workspace(root: Path) -> Workspace:
     variables = dict(os.environ)
     return Workspace(root, ros_flavor.detect(variables), variables)
@@ -91,11 +79,7 @@ def ensure(workspace: Workspace, development: bool = False) -> dict[str, str]:
 
     Raises SetupError with the way out when this machine lacks something or a step fails.
     """
-    stamps = Stamps(workspace.state / "stamps.json")
-    if pending(workspace, stamps, development):
-        with locked(workspace):
-            stamps = Stamps(workspace.state / "stamps.json")
-            _run_pending(workspace, stamps, development)
+    complete(workspace, lambda: steps(workspace, development))
     return run_environment(workspace)
 
 
@@ -104,8 +88,8 @@ def run_environment(workspace: Workspace) -> dict[str, str]:
 
 
 def pending(workspace: Workspace, stamps: Stamps, development: bool) -> list[Step]:
-    """The steps whose inputs changed since they last finished."""
-    return [step for step in steps(workspace, development) if not stamps.fresh(step.name, step.inputs())]
+    """The steps of this workspace whose inputs changed since they last finished."""
+    return unfinished(steps(workspace, development), stamps)
 
 
 def steps(workspace: Workspace, development: bool) -> list[Step]:
@@ -157,61 +141,25 @@ def steps(workspace: Workspace, development: bool) -> list[Step]:
     ]
 
 
-@contextlib.contextmanager
-def locked(workspace: Workspace) -> Iterator[None]:
-    """Only one setup at a time; a second one waits and then finds the work done."""
-    handle = os.open(workspace.root, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            workspace.say("Another ./rfs is setting this workspace up; waiting for it.")
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _run_pending(workspace: Workspace, stamps: Stamps, development: bool) -> None:
-    plan = steps(workspace, development)
-    if any(not stamps.fresh(step.name, step.inputs()) for step in plan if step.name != "environment"):
-        workspace.say(f"Setting up: {workspace.flavor.title}. Log: {packages.log_file(workspace)}")
-    for number, step in enumerate(plan, start=1):
-        if stamps.fresh(step.name, step.inputs()):
-            continue
-        if step.name != "environment":
-            workspace.say(f"[{number}/{len(plan)}] {step.title}")
-        started = time.monotonic()
-        _guarded(workspace, step)
-        if not stamps.file.exists():  # a new .venv starts empty
-            stamps.done.clear()
-        stamps.finish(step.name, step.inputs())
-        if time.monotonic() - started > 1.0:
-            workspace.say(f"      done in {time.monotonic() - started:.0f} s")
-
-
-def _guarded(workspace: Workspace, step: Step) -> None:
-    try:
-        step.run()
-    except OSError as error:
-        free = shutil.disk_usage(workspace.root).free / 1e9
-        raise SetupError(
-            f"{step.title}: {error}. The disk has {free:.1f} GB free. "
-            "Run the same command again when this is solved: it resumes."
-        ) from error
-
-
 def _make_venv(workspace: Workspace) -> None:
     """Make .venv, or adopt a working one of a supported Python; a half-made one is replaced."""
     if _working(workspace):
         return
     chosen = interpreter.choose(workspace.flavor)
     interpreter.require_tools(chosen)
+    require_disk(workspace, NEEDED_DISK_GB)
+    create_venv(workspace, chosen)
+
+
+def require_disk(workspace: Workspace, needed: float) -> None:
+    """SetupError where less than `needed` GB are free."""
     free = shutil.disk_usage(workspace.root).free / 1e9
-    if free < NEEDED_DISK_GB:
-        raise SetupError(
-            f"The environment needs about {NEEDED_DISK_GB:.0f} GB of disk; {free:.1f} GB are free."
-        )
+    if free < needed:
+        raise SetupError(f"The environment needs about {needed:.0f} GB of disk; {free:.1f} GB are free.")
+
+
+def create_venv(workspace: Workspace, chosen: interpreter.Interpreter) -> None:
+    """A new virtual environment in place of whatever is there; with a sourced ROS it sees the system's."""
     command = [chosen.executable, "-m", "venv", "--clear", str(workspace.venv)]
     if not workspace.flavor.from_wheels:
         command.insert(3, "--system-site-packages")
@@ -237,14 +185,20 @@ def _working(workspace: Workspace) -> bool:
 
 
 def _build(workspace: Workspace) -> None:
-    """``colcon build`` with linked Python sources, so that edits need no rebuild."""
+    colcon_build(workspace)
+
+
+def colcon_build(workspace: Workspace, verbs: tuple[str, ...] = (), options: tuple[str, ...] = ()) -> None:
+    """``colcon VERBS build OPTIONS`` with linked Python sources, so that edits need no rebuild."""
     if workspace.flavor.from_wheels:
         packages.rewrite_prefixes(workspace)
     command = [
         str(workspace.python),
         "-m",
         "colcon",
+        *verbs,
         "build",
+        *options,
         "--symlink-install",
         "--cmake-args",
         f"-DPython3_EXECUTABLE={workspace.python}",
@@ -259,4 +213,5 @@ def _build(workspace: Workspace) -> None:
 
 
 def _capture(workspace: Workspace) -> None:
-    environment.capture(workspace.root, workspace.base_environment, workspace.state / "environment.json")
+    setup = workspace.root / "install" / "setup.bash"
+    environment.capture(setup, workspace.base_environment, workspace.state / "environment.json")

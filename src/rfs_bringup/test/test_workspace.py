@@ -11,7 +11,7 @@ from rfs_bringup.errors import SetupError
 from rfs_bringup.ros_flavor import RosFlavor
 from rfs_bringup.stamps import Stamps, digest, digest_files
 
-from rfs_bringup import environment, interpreter, packages, ros_flavor, workspace
+from rfs_bringup import environment, interpreter, packages, ros_flavor, setup_steps, workspace
 
 WHEELS = RosFlavor(None)
 
@@ -32,7 +32,7 @@ def opened(root: Path, said: list[str] | None = None, **variables: str) -> works
     return workspace.Workspace(root, WHEELS, {"PATH": os.environ["PATH"], "HOME": str(root)} | variables, say)
 
 
-def names(steps: list[workspace.Step]) -> list[str]:
+def names(steps: list[setup_steps.Step]) -> list[str]:
     return [step.name for step in steps]
 
 
@@ -138,7 +138,7 @@ def test_a_second_setup_waits_for_the_first(checkout: Path) -> None:
     inside, leave = threading.Event(), threading.Event()
 
     def first() -> None:
-        with workspace.locked(opened(checkout)):
+        with setup_steps.locked(opened(checkout)):
             order.append("first")
             inside.set()
             leave.wait(10)
@@ -149,7 +149,7 @@ def test_a_second_setup_waits_for_the_first(checkout: Path) -> None:
     assert inside.wait(10)
     place = opened(checkout)
     place.say = lambda line: (said.append(line), leave.set())[0]
-    with workspace.locked(place):
+    with setup_steps.locked(place):
         order.append("second")
     thread.join()
     assert order == ["first", "first ends", "second"]
@@ -220,7 +220,11 @@ def test_captured_environment_is_what_sourcing_gives(tmp_path: Path) -> None:
     setup = tmp_path / "install" / "setup.bash"
     setup.parent.mkdir()
     setup.write_text('export PYTHONPATH="/here:$PYTHONPATH"; unset AMENT_PREFIX_PATH\n')
-    environment.capture(tmp_path, dict(os.environ) | {"PYTHONPATH": "/base"}, tmp_path / "captured.json")
+    environment.capture(
+        tmp_path / "install" / "setup.bash",
+        dict(os.environ) | {"PYTHONPATH": "/base"},
+        tmp_path / "captured.json",
+    )
     loaded = environment.load({"AMENT_PREFIX_PATH": "/x", "KEPT": "1"}, tmp_path / "captured.json")
     assert loaded["PYTHONPATH"] == "/here:/base"
     assert loaded["KEPT"] == "1"

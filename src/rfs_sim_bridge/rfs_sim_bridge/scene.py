@@ -43,10 +43,10 @@ def scene_spec(
     scene.modelname = f"grasp_{spec.name}"
     _set_physics(scene, timestep)
     _add_surroundings(scene)
-    _add_object(scene, shift.of_object(spec))
+    add_object(scene, shift.of_object(spec))
     _scale_hand_motors(scene, shift)
     _hide_far_links(scene)
-    _compensate_gravity(scene)
+    compensate_gravity(scene)
     _add_sensors(scene)
     return scene
 
@@ -134,7 +134,7 @@ def _add_surroundings(scene: mujoco.MjSpec) -> None:
     )
 
 
-def _compensate_gravity(scene: mujoco.MjSpec) -> None:
+def compensate_gravity(scene: mujoco.MjSpec) -> None:
     """Gravity compensation costs time for every body: only where it acts.
 
     The first link turns about the vertical; the palm carries the fingers' weight, and they droop by 7 mrad.
@@ -148,7 +148,8 @@ def _compensate_gravity(scene: mujoco.MjSpec) -> None:
             body.gravcomp = 0.0
 
 
-def _add_object(scene: mujoco.MjSpec, spec: ObjectSpec) -> None:
+def add_object(scene: mujoco.MjSpec, spec: ObjectSpec) -> None:
+    """The object's body with its free joint, standing on the table at x = 0.55 m."""
     body = scene.worldbody.add_body(name=OBJECT_BODY, pos=[0.55, 0, spec.rest_height])
     body.add_freejoint(name=OBJECT_JOINT)
     volume = sum(p.volume for p in spec.primitives)

@@ -4,11 +4,12 @@ import os
 
 from launch import LaunchDescription
 from launch.action import Action
-from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction, Shutdown
+from launch.actions import DeclareLaunchArgument, ExecuteProcess, LogInfo, OpaqueFunction, Shutdown
 from launch.launch_context import LaunchContext
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
+from rfs_bringup import processes
 from rfs_bringup.arguments import Argument, resolve
 from rfs_bringup.node_spec import NodeSpec, Stack
 from rfs_bringup.stack import middleware_variables
@@ -17,7 +18,7 @@ from rfs_bringup.stack import middleware_variables
 def describe(stack: Stack) -> LaunchDescription:
     """Declares the stack's arguments and starts its nodes with what was given for them."""
 
-    def start(context: LaunchContext) -> list[Node]:
+    def start(context: LaunchContext) -> list[ExecuteProcess]:
         texts = {
             argument.name: LaunchConfiguration(argument.name).perform(context) for argument in stack.arguments
         }
@@ -35,7 +36,18 @@ def _declare(argument: Argument) -> DeclareLaunchArgument:
     )
 
 
-def _to_action(node: NodeSpec) -> Node:
+def _to_action(node: NodeSpec) -> ExecuteProcess:
+    """A process; in Isaac Lab's interpreter not one that `launch` could find by its package."""
+    if node.isaaclab:
+        variables = processes.variables_of(node, os.environ | middleware_variables(os.environ))
+        return ExecuteProcess(
+            name=node.name,
+            cmd=processes.command(node),
+            env=variables,
+            output="screen",
+            emulate_tty=True,
+            on_exit=[_end_of(node)],
+        )
     return Node(
         name=node.name,
         package=node.package,

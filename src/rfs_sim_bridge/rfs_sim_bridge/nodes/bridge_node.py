@@ -13,6 +13,7 @@ the simulator's own reward), `await_reward` (lockstep: somebody else judges on `
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -28,6 +29,7 @@ from sensor_msgs.msg import JointState
 
 from rfs_msgs.msg import GraspReward
 from rfs_msgs.srv import ResetScene
+from rfs_sim_bridge.engine import Engine
 from rfs_sim_bridge.grasp_task import GraspTask
 from rfs_sim_bridge.nodes.lockstep import Lockstep
 from rfs_sim_bridge.nodes.realtime import Realtime
@@ -43,9 +45,12 @@ _ANY_TYPE = ParameterDescriptor(dynamic_typing=True)
 
 
 class BridgeNode(Node):
-    """Moves messages between ROS and `GraspTask`; `Lockstep` or `Realtime` decide when time passes."""
+    """Moves messages between ROS and `GraspTask`; `Lockstep` or `Realtime` decide when time passes.
 
-    def __init__(self) -> None:
+    make_engine: gives the physics for the task's settings; by default MuJoCo's.
+    """
+
+    def __init__(self, make_engine: Callable[[TaskConfig], Engine | None] = lambda config: None) -> None:
         super().__init__("bridge")
         sim_time = self.declare_parameter("sim_time", "realtime").value
         if sim_time not in ("realtime", "lockstep"):
@@ -66,7 +71,7 @@ class BridgeNode(Node):
         name = _chosen_object(name, seed)
         shift = RobotShift.target(severity)
         config = replace(TaskConfig.default(), control_rate=rate, shift=shift)
-        self._task = GraspTask(config, objects=[name], threads=threads)
+        self._task = GraspTask(config, objects=[name], threads=threads, engine=make_engine(config))
         self._task.reset([seed])
         self._targets = Targets()
         self._told = ""

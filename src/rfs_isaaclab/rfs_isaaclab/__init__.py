@@ -1,0 +1,1 @@
+"""The grasp task in Isaac Lab: robot as USD, scene, environment, engine, bridge node."""

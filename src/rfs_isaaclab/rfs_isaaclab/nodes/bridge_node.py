@@ -1,0 +1,49 @@
+"""Isaac Lab bridge: the node of `rfs_sim_bridge`, with Isaac Lab's physics and ray caster behind it.
+
+Topics, services, lockstep and realtime are that node's own, and so are its parameters but `severity`: the
+target robot is MuJoCo's. Isaac Lab starts in half a minute, or in some minutes when it compiles its kernels
+for the first time. Pictures are drawn from the scene's poses, as by the MuJoCo bridge.
+"""
+
+import sys
+from contextlib import ExitStack
+
+from rfs_policy.nodes.run import run
+from rfs_sim_bridge.nodes.bridge_node import BridgeNode
+from rfs_sim_bridge.objects import find_object, object_names
+from rfs_sim_bridge.robot_shift import TRAINING_ROBOT
+from rfs_sim_bridge.task_config import TaskConfig
+
+from rfs_isaaclab.mjcf_sources import convertible
+
+
+class IsaacLabBridgeNode(BridgeNode):
+    """Isaac Lab runs while the node does."""
+
+    def __init__(self) -> None:
+        self._isaaclab = ExitStack()
+        super().__init__(self._start_isaaclab)
+
+    def _start_isaaclab(self, config: TaskConfig):
+        """The engine, with every object that Isaac Lab can load in its scene."""
+        if config.shift != TRAINING_ROBOT:
+            raise ValueError("the target robot needs sim:=mujoco: Isaac Lab has the training robot only")
+        self.get_logger().info("starting Isaac Lab; the first time it compiles its kernels for some minutes")
+        from rfs_isaaclab.session import started
+
+        names = [name for name in object_names() if convertible(find_object(name))]
+        return self._isaaclab.enter_context(started(names, config))
+
+    def close(self) -> None:
+        """End the simulation, then Isaac Lab."""
+        super().close()
+        self._isaaclab.close()
+
+
+def main() -> int:
+    """Run until interrupted (0), or until something forbids to run (1, with a sentence on stderr)."""
+    return run("bridge", IsaacLabBridgeNode, IsaacLabBridgeNode.close)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

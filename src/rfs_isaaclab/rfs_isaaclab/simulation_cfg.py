@@ -1,0 +1,27 @@
+"""Physics settings: those under which grasps hold, as in the task's MuJoCo scene."""
+
+from isaaclab.sim import SimulationCfg
+from isaaclab_newton.physics import MJWarpSolverCfg, NewtonCfg
+
+SUBSTEPS = 4
+"""Physics steps in one call of Isaac Lab, which costs far more than a step."""
+_CONTACTS, _CONSTRAINTS = 64, 320  # room in one environment
+
+
+def newton_physics(timestep: float, device: str = "cpu", single: bool = False) -> SimulationCfg:
+    """Newton with MuJoCo's solver; timestep in s. `single`: one environment, on MuJoCo in C, by far the
+    fastest way to run one."""
+    solver = MJWarpSolverCfg(
+        solver="newton",
+        integrator="implicitfast",
+        cone="elliptic",
+        impratio=10.0,
+        iterations=10,
+        ls_iterations=20,
+        njmax=_CONSTRAINTS,
+        nconmax=_CONTACTS,
+        use_mujoco_cpu=single,
+        class_type="rfs_isaaclab.newton_mujoco_manager:NewtonMujocoManager",
+    )
+    physics = NewtonCfg(num_substeps=SUBSTEPS, solver_cfg=solver)
+    return SimulationCfg(dt=SUBSTEPS * timestep, device=device, gravity=(0.0, 0.0, -9.81), physics=physics)

@@ -11,6 +11,9 @@ setup(
         ("share/ament_index/resource_index/packages", ["resource/rfs_isaaclab"]),
         ("share/rfs_isaaclab", ["package.xml"]),
     ],
-    entry_points={"console_scripts": ["bridge_node = rfs_isaaclab.nodes.bridge_node:main"]},
+    entry_points={
+        "console_scripts": ["bridge_node = rfs_isaaclab.nodes.bridge_node:main"],
+        "isaaclab.tasks": ["rfs = rfs_isaaclab.tasks"],
+    },
     zip_safe=False,
 )

@@ -16,8 +16,8 @@ def newton_physics(timestep: float, device: str = "cpu", single: bool = False) -
         integrator="implicitfast",
         cone="elliptic",
         impratio=10.0,
-        iterations=10,
-        ls_iterations=20,
+        iterations=10 if single else 20,  # single precision needs more than MuJoCo in C
+        ls_iterations=20 if single else 50,
         njmax=_CONSTRAINTS,
         nconmax=_CONTACTS,
         use_mujoco_cpu=single,

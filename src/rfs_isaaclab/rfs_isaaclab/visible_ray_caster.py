@@ -13,5 +13,6 @@ class VisibleRayCaster(NewtonRaycastSensor):
     def __init__(self, cfg: NewtonRaycastSensorCfg) -> None:
         super().__init__(cfg)
         sim = SimulationContext.instance()
+        sim.require_visual_shapes()  # Newton leaves them out otherwise
         builder = sim.get_or_create_backend(NewtonBuilderCfg(physics_cfg=sim.cfg.physics))
         builder.default_bvh_cfg.shape_flags |= newton.ShapeFlags.VISIBLE

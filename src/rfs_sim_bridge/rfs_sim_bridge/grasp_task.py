@@ -101,10 +101,22 @@ class GraspTask:
     # ---- stepping ----
     def step(self, action: Array) -> StepResult:
         """Compose actions (n, 22) with the last command, within limits, and simulate one control period."""
+        executed, flags = self.begin_step(action)
+        self.advance(self.config.substeps)
+        self.finish_step()
+        return self.result(executed, flags)
+
+    def begin_step(self, action: Array) -> tuple[Array, NDArray[np.uint32]]:
+        """Aim at the command that actions (n, 22) make of the last one; what was executed (n, 22) and the
+        limits that acted (n,), as in a StepResult. Follow with `advance` (or what simulates `next_drive`),
+        `finish_step` and `result`."""
         command, executed, flags = compose(self._composed, np.asarray(action, np.float64), self.limits)
-        self.apply(command.as_sent())
+        self.track(command.as_sent())
         self._composed = command
-        flags = flags | (self._at_limit * np.uint32(Limit.ARM_JOINT))
+        return executed, flags | (self._at_limit * np.uint32(Limit.ARM_JOINT))
+
+    def result(self, executed: Array, flags: NDArray[np.uint32]) -> StepResult:
+        """Of the control step that has just been finished."""
         done = self.success | (self.steps >= self.config.max_steps) | self.engine.state.unstable
         return StepResult(rewards.total(self.reward_terms()), self.success.copy(), done, executed, flags)
 
@@ -126,9 +138,17 @@ class GraspTask:
 
     def drive(self, targets: Array) -> None:
         """Simulate as many physics steps as there are joint targets (n, substeps, 23), rad."""
+        self.engine.step(*self._driven(targets))
+
+    def next_drive(self, substeps: int) -> tuple[Array, Array]:
+        """For whoever simulates by itself: targets (n, substeps, 23) rad and torques N m of the next physics
+        steps, as `engine.step` takes them."""
+        return self._driven(self._motion.advance(substeps))
+
+    def _driven(self, targets: Array) -> tuple[Array, Array]:
         pulse = self._pulses()
-        self.engine.step(self._actuation.reach(targets), np.broadcast_to(pulse[:, None], targets.shape))
         self._ticks += targets.shape[1]
+        return self._actuation.reach(targets), np.broadcast_to(pulse[:, None], targets.shape)
 
     def finish_step(self) -> None:
         """Close the control period: count it and judge success."""

@@ -15,6 +15,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 from rfs_description.robot import HAND_LOWER, HAND_UPPER
 
+from rfs_sim_bridge.episode_seeds import EpisodeSeeds
 from rfs_sim_bridge.grasp_task import GraspTask
 from rfs_sim_bridge.observations import PRIVILEGED_NAMES
 from rfs_sim_bridge.task_config import TaskConfig
@@ -49,7 +50,7 @@ class GraspVectorEnv(VectorEnv):
         self.single_action_space = _action_space(self.task)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self._seed, self._episode = 0, np.zeros(num_envs, np.int64)
+        self._seeds = EpisodeSeeds(num_envs)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -57,9 +58,8 @@ class GraspVectorEnv(VectorEnv):
         """Restart all environments. options: `objects`, names of the objects to grasp from now on."""
         super().reset(seed=seed)
         if seed is not None:
-            self._seed = seed
-            self._episode[:] = 0
-        self.task.reset(self._next_seeds(np.arange(self.num_envs)), (options or {}).get("objects"))
+            self._seeds.restart(seed)
+        self.task.reset(self._seeds.next(range(self.num_envs)), (options or {}).get("objects"))
         return self._observe(), {}
 
     def step(
@@ -74,7 +74,7 @@ class GraspVectorEnv(VectorEnv):
         if result.done.any():
             ended = np.flatnonzero(result.done)
             info |= {"final_obs": observation, "final_info": dict(info), "_final_obs": result.done}
-            self.task.reset(self._next_seeds(ended), env_ids=ended)
+            self.task.reset(self._seeds.next(ended), env_ids=ended)
             observation = self._observe()
         return observation, result.reward.astype(np.float32), terminated, truncated, info
 
@@ -82,15 +82,6 @@ class GraspVectorEnv(VectorEnv):
         if self._kind == "privileged":
             return {"privileged": self.task.privileged()}
         return {"point_cloud": self.task.clouds(), "state": self.task.state()}
-
-    def _next_seeds(self, env_ids: NDArray) -> list[int]:
-        """Seeds of the next episodes, from the environment's seed, index and episode number."""
-        words = [
-            np.random.SeedSequence([self._seed, int(e), int(self._episode[e])]).generate_state(1)
-            for e in env_ids
-        ]
-        self._episode[env_ids] += 1
-        return [int(word[0]) for word in words]
 
 
 def _observation_space(kind: str, points: int) -> Dict:

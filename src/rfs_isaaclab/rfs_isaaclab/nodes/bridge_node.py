@@ -5,8 +5,10 @@ target robot is MuJoCo's. Isaac Lab starts in half a minute, or in some minutes 
 for the first time. Pictures are drawn from the scene's poses, as by the MuJoCo bridge.
 """
 
+import os
 import sys
 from contextlib import ExitStack
+from typing import NoReturn
 
 from rfs_policy.nodes.run import run
 from rfs_sim_bridge.nodes.bridge_node import BridgeNode
@@ -34,16 +36,16 @@ class IsaacLabBridgeNode(BridgeNode):
         names = [name for name in object_names() if convertible(find_object(name))]
         return self._isaaclab.enter_context(started(names, config))
 
-    def close(self) -> None:
-        """End the simulation, then Isaac Lab."""
-        super().close()
-        self._isaaclab.close()
 
-
-def main() -> int:
+def main() -> NoReturn:
     """Run until interrupted (0), or until something forbids to run (1, with a sentence on stderr)."""
-    return run("bridge", IsaacLabBridgeNode, IsaacLabBridgeNode.close)
+    status = run("bridge", IsaacLabBridgeNode, IsaacLabBridgeNode.close)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(
+        status
+    )  # Isaac Lab has nothing to write, and takes longer to clean up than a stack takes to stop
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -105,8 +105,8 @@ def test_a_keyboard_needs_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("typed", "says"),
     [
-        ("device:=scripted sim:=none", "device:=scripted needs sim:=mujoco"),
-        ("sim_time:=lockstep sim:=none", "sim_time:=lockstep needs sim:=mujoco"),
+        ("device:=scripted sim:=none", "device:=scripted needs a simulator"),
+        ("sim_time:=lockstep sim:=none", "sim_time:=lockstep needs a simulator"),
         ("robot:=hardware", "robot:=hardware needs sim:=none"),
         ("robot:=target sim:=none", "robot:=target needs sim:=mujoco"),
         ("severity:=2", "severity:=2 needs robot:=target"),
@@ -141,7 +141,7 @@ def test_values_reach_the_nodes_in_their_kind() -> None:
 @pytest.mark.parametrize(
     ("typed", "says"),
     [
-        ("sim:=gazebo", "sim:=gazebo is not one of: mujoco, none"),
+        ("sim:=gazebo", "sim:=gazebo is not one of: mujoco, isaaclab, none"),
         ("record:=yes", "record:=yes is not one of: true, false"),
         ("seed:=x", "seed:=x is not a whole number"),
         ("seed:=-1", "seed:=-1 must be at least 0"),
@@ -150,11 +150,11 @@ def test_values_reach_the_nodes_in_their_kind() -> None:
         ("mug", "not of the form name:=value"),
         ("robot:=hardware", "robot:=hardware needs sim:=none"),
         ("object:=teapot", "known objects: "),
-        ("trials:=3 sim:=none", "trials:= needs sim:=mujoco"),
+        ("trials:=3 sim:=none", "trials:= needs a simulator"),
         ("policy:=/no/such/file", "there is no such checkpoint"),
         ("modulation:=/no/such/file", "there is no such file or folder"),
         ("reward:=eyes", "simulator, rgbd, sam2"),
-        ("reward:=simulator sim:=none", "reward:=simulator needs sim:=mujoco"),
+        ("reward:=simulator sim:=none", "reward:=simulator needs a simulator"),
         ("reward_weights:=x reward:=rgbd", "reward_weights:= needs reward:=sam2"),
         ("reward_config:=x", "reward_config:= needs reward:=rgbd"),
         ("reward_config:=/no/such reward:=rgbd", "there is no such file"),

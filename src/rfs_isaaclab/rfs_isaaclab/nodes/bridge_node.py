@@ -22,6 +22,8 @@ from rfs_isaaclab.mjcf_sources import convertible
 class IsaacLabBridgeNode(BridgeNode):
     """Isaac Lab runs while the node does."""
 
+    POINTS_PERIOD = 1 / 20  # a cloud takes longer than a slice of its physics, which needs the time
+
     def __init__(self) -> None:
         self._isaaclab = ExitStack()
         super().__init__(self._start_isaaclab)

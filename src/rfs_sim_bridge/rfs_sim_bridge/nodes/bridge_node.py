@@ -50,6 +50,9 @@ class BridgeNode(Node):
     make_engine: gives the physics for the task's settings; by default MuJoCo's.
     """
 
+    POINTS_PERIOD = 1 / 60
+    """s between clouds in realtime."""
+
     def __init__(self, make_engine: Callable[[TaskConfig], Engine | None] = lambda config: None) -> None:
         super().__init__("bridge")
         sim_time = self.declare_parameter("sim_time", "realtime").value
@@ -80,7 +83,7 @@ class BridgeNode(Node):
         topics = Topics(self, self._task, sim_time == "lockstep", reward_topic)
         parts = (self._task, topics, self._targets, self._cadence, self._lock, images)
         lockstep = Lockstep(*parts, await_reward) if sim_time == "lockstep" else None
-        self._mode = lockstep or Realtime(*parts)
+        self._mode = lockstep or Realtime(*parts, self.POINTS_PERIOD)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self.create_subscription(PoseStamped, "/arm/target_pose", self._on_arm, 10)
         self.create_subscription(JointState, "/hand/target_joints", self._on_hand, 10)

@@ -17,7 +17,6 @@ from rfs_sim_bridge.nodes.topics import Topics
 from rfs_sim_bridge.snapshot import Snapshot
 from rfs_sim_bridge.targets import Targets
 
-_POINTS_PERIOD = 1 / 60
 _IMAGES_PERIOD = 0.1
 _BEHIND = 0.1  # s: more than this is not caught up
 
@@ -25,8 +24,8 @@ _BEHIND = 0.1  # s: more than this is not caught up
 class Realtime:
     """Steps the physics in slices on its own thread, with absolute deadlines on the monotonic clock.
 
-    Joint states come with every slice, points at 60 Hz, pictures at 10 Hz, reward and object pose with every
-    control period. The `on_` methods are called with the node's lock held.
+    Joint states come with every slice, points every `points_period` (s), pictures at 10 Hz, reward and object
+    pose with every control period. The `on_` methods are called with the node's lock held.
     """
 
     SLICE = 0.01
@@ -40,7 +39,9 @@ class Realtime:
         cadence: Cadence,
         lock: threading.Lock,
         images: bool,
+        points_period: float,
     ) -> None:
+        self._points_period = points_period
         self._task, self._topics, self._targets, self._cadence = task, topics, targets, cadence
         self._lock, self._images = lock, images
         self._driver = JointDriver(task)
@@ -129,7 +130,7 @@ class Realtime:
         stamp = time_message(time.time_ns())
         self._topics.publish_joint_states(stamp)
         if now >= self._points_due:
-            self._points_due = max(self._points_due + _POINTS_PERIOD, now - _POINTS_PERIOD)
+            self._points_due = max(self._points_due + self._points_period, now - self._points_period)
             self._topics.publish_points(stamp)
         if self._count % self._slices == 0:
             self._task.finish_step()

@@ -44,7 +44,7 @@ COMMANDS = (
     Command("weights", "fetch SAM2.1: ./rfs weights sam2.1-tiny|small|...", "rfs_reward.weights_command"),
     Command("bench", "benchmarks: ./rfs bench [NAME] [--json FILE]", "rfs_bringup.benchmarks"),
     Command("doctor", "what this machine has, and what to install", "rfs_bringup.doctor", False),
-    Command("setup", "make the environment and build, nothing else", "rfs_bringup.setup_only", False),
+    Command("setup", "make an environment and build: setup [isaaclab]", "rfs_bringup.setup_only", False),
     Command("lint", "ruff and pyright", "rfs_bringup.lint", development=True),
 )
 FIRST = ("demo", "test")

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rfs_bringup import interpreter, packages, workspace
+from rfs_bringup import interpreter, isaaclab_workspace, packages, workspace
 from rfs_bringup.errors import SetupError
 from rfs_bringup.stamps import Stamps
 
@@ -57,6 +57,7 @@ def examine(place: workspace.Workspace) -> Iterator[Finding]:
     yield from _toolchain(place)
     yield _disk(place)
     yield _state(place)
+    yield _isaaclab(place)
     yield _graphics()
     yield _gpu()
     yield from _devices(place)
@@ -100,6 +101,17 @@ def _state(place: workspace.Workspace) -> Finding:
             "workspace", "note", f"to do: {', '.join(left)}", "any command does this; or: ./rfs setup"
         )
     return Finding("workspace", "ok", f"installed and built ({place.venv})")
+
+
+def _isaaclab(place: workspace.Workspace) -> Finding:
+    lab = isaaclab_workspace.open_isaaclab(place.root)
+    version = isaaclab_workspace.installed_version(lab)
+    try:
+        isaaclab_workspace.run_environment(lab)
+    except (FileNotFoundError, ValueError) as error:
+        found = f"Isaac Lab {version}" if version else "no Isaac Lab"
+        return Finding("isaaclab", "note", found, f"only for sim:=isaaclab: {error}")
+    return Finding("isaaclab", "ok", f"{version} ({lab.venv})")
 
 
 def _graphics() -> Finding:

@@ -3,7 +3,7 @@
 from functools import cache
 
 import mujoco
-from isaaclab.actuators import ImplicitActuatorCfg
+from isaaclab.actuators import ActuatorBaseCfg, ImplicitActuatorCfg
 from rfs_description.mjcf import robot_spec
 from rfs_description.robot import ARM_JOINTS, HAND_JOINTS
 
@@ -13,7 +13,7 @@ def _model() -> mujoco.MjModel:
     return robot_spec().compile()
 
 
-def actuators() -> dict[str, ImplicitActuatorCfg]:
+def actuators() -> dict[str, ActuatorBaseCfg]:
     """Arm and hand; stiffness N m/rad, damping N m s/rad, effort N m, armature kg m^2."""
     return {"arm": _group(ARM_JOINTS), "hand": _group(HAND_JOINTS)}
 

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
-from isaaclab_newton.physics import NewtonManager
 from numpy.typing import NDArray
 from rfs_sim_bridge.scene import CONTACT_BODIES
 
-from rfs_isaaclab.newton_shapes import NOTHING, geom_bodies, hand_part, object_bodies, solver
+from rfs_isaaclab.newton_shapes import NOTHING, geom_bodies, hand_part, model, object_bodies, solver
 
 
 class ContactReader:
@@ -15,7 +14,7 @@ class ContactReader:
 
     def __init__(self, num_envs: int, objects: Sequence[str]) -> None:
         self._num_envs = num_envs
-        bodies, labels = geom_bodies(), NewtonManager.get_model().body_label
+        bodies, labels = geom_bodies(), model().body_label
         self._part = np.array([NOTHING if body < 0 else hand_part(labels[body]) for body in bodies])
         number = {int(body): index for index, body in enumerate(object_bodies(objects)[0])}
         self._object = np.array([number.get(int(body), NOTHING) for body in bodies])

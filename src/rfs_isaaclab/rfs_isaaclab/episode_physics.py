@@ -10,7 +10,7 @@ from newton import ModelFlags
 from numpy.typing import NDArray
 from rfs_sim_bridge.engine import Start
 
-from rfs_isaaclab.newton_shapes import geom_bodies, object_bodies, solver
+from rfs_isaaclab.newton_shapes import geom_bodies, model, object_bodies, solver
 
 
 class EpisodePhysics:
@@ -18,9 +18,8 @@ class EpisodePhysics:
 
     def __init__(self, objects: Sequence[Any], names: Sequence[str]) -> None:
         self._objects, self._bodies = objects, object_bodies(names)
-        model = NewtonManager.get_model()
-        self._shape_body = model.shape_body.numpy()
-        self._friction = model.shape_material_mu.numpy().copy()
+        self._shape_body = model().shape_body.numpy()
+        self._friction = model().shape_material_mu.numpy().copy()
         self._geom_body = geom_bodies()
         self._geom_friction = solver().mj_model.geom_friction[:, 0].copy()
         self._mass = [item.data.body_mass.torch.clone() for item in objects]
@@ -47,18 +46,18 @@ class EpisodePhysics:
 
     def _scale_friction(self, env: int, number: int, scale: float) -> None:
         """Newton hands it on to MuJoCo Warp; MuJoCo in C must be told besides."""
-        body, model = self._bodies[env, number], NewtonManager.get_model()
-        friction = model.shape_material_mu.numpy()
+        body = self._bodies[env, number]
+        friction = model().shape_material_mu.numpy()
         shapes = self._shape_body == body
         friction[shapes] = scale * self._friction[shapes]
-        model.shape_material_mu.assign(friction)
+        model().shape_material_mu.assign(friction)
         if solver().use_mujoco_cpu:
             geoms = self._geom_body == body
             solver().mj_model.geom_friction[geoms, 0] = scale * self._geom_friction[geoms]
 
     def _float_the_others(self, envs: NDArray[np.intp], chosen: NDArray[np.intp]) -> None:
         """Parked objects are weightless, so they stay where they are and touch nothing."""
-        compensation: Any = NewtonManager.get_model().mujoco.gravcomp  # type: ignore[attr-defined]
+        compensation = model().mujoco.gravcomp
         values = compensation.numpy()
         values[self._bodies[envs]] = 1.0
         values[self._bodies[envs, chosen]] = 0.0

@@ -69,7 +69,7 @@ class GraspEnv(DirectRLEnv):
 
     def _reset_idx(self, env_ids: Sequence[int] | torch.Tensor | None) -> None:
         ids = range(self.num_envs) if env_ids is None else [int(env) for env in env_ids]
-        super()._reset_idx(torch.as_tensor(list(ids), dtype=torch.int32, device=self.device))
+        super()._reset_idx(torch.as_tensor(list(ids), dtype=torch.int32, device=self.device))  # type: ignore[arg-type]
         self.task.reset(self._seeds.next(ids), env_ids=list(ids))
 
     def _mask(self, values: NDArray[np.bool_]) -> torch.Tensor:

@@ -4,6 +4,8 @@ Isaac Lab 3.0.0 asks that solver for a number of contacts it does not tell. The 
 public: `versions` checks that this is the version they belong to.
 """
 
+from typing import Any
+
 from isaaclab_newton.physics import NewtonManager
 from isaaclab_newton.physics.mjwarp_manager import NewtonMJWarpManager
 
@@ -13,7 +15,8 @@ class NewtonMujocoManager(NewtonMJWarpManager):
 
     @classmethod
     def _initialize_contacts(cls) -> None:
-        if cls._solver is not None and cls._solver.use_mujoco_cpu:
+        solver: Any = cls._solver
+        if solver is not None and solver.use_mujoco_cpu:
             NewtonManager._contacts = None
             return
         super()._initialize_contacts()

@@ -19,9 +19,14 @@ def solver() -> Any:
     return NewtonManager._solver
 
 
+def model() -> Any:
+    """Newton's model."""
+    return NewtonManager.get_model()
+
+
 def object_bodies(objects: Sequence[str]) -> NDArray[np.intp]:
     """(environments, objects) index of each object's body in Newton's model."""
-    labels = NewtonManager.get_model().body_label
+    labels = model().body_label
     found = {tuple(match.groups()): index for index, match in _matches(labels)}
     envs = NewtonManager.get_num_envs()
     return np.array([[found[str(env), name] for name in objects] for env in range(envs)], np.intp)
@@ -35,7 +40,7 @@ def _matches(labels: Sequence[str]) -> list[tuple[int, re.Match[str]]]:
 def geom_bodies() -> NDArray[np.intp]:
     """(geoms,) Newton's body of each geom of MuJoCo's model, in the first environment; -1: the world."""
     shapes = solver().mjc_geom_to_newton_shape.numpy()[0]
-    bodies = NewtonManager.get_model().shape_body.numpy()[np.maximum(shapes, 0)]
+    bodies = model().shape_body.numpy()[np.maximum(shapes, 0)]
     return np.where(shapes >= 0, bodies, NOTHING).astype(np.intp)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from isaaclab.assets import ArticulationCfg, AssetBaseCfg, RigidObjectCfg
@@ -31,7 +32,7 @@ def parking_place(index: int) -> tuple[float, float, float]:
     return (_PARK[0] - _PARK_GAP * index, _PARK[1], _PARK[2])
 
 
-def _no_rays(cfg: "AimedRaysCfg", device: str) -> tuple[torch.Tensor, torch.Tensor]:
+def _no_rays(cfg: Any, device: str) -> tuple[torch.Tensor, torch.Tensor]:
     """(count, 3) starts and directions, all down: the engine aims them anew for each frame."""
     down = torch.tensor([0.0, 0.0, -1.0], device=device)
     return torch.zeros(cfg.count, 3, device=device), down.repeat(cfg.count, 1)

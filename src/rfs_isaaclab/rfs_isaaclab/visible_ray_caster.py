@@ -1,5 +1,7 @@
 """Isaac Lab's ray caster, for what a camera sees."""
 
+from typing import Any
+
 import newton
 from isaaclab.sim import SimulationContext
 from isaaclab_newton.physics.newton_manager_cfg import NewtonBuilderCfg
@@ -12,7 +14,7 @@ class VisibleRayCaster(NewtonRaycastSensor):
 
     def __init__(self, cfg: NewtonRaycastSensorCfg) -> None:
         super().__init__(cfg)
-        sim = SimulationContext.instance()
+        sim: Any = SimulationContext.instance()
         sim.require_visual_shapes()  # Newton leaves them out otherwise
         builder = sim.get_or_create_backend(NewtonBuilderCfg(physics_cfg=sim.cfg.physics))
         builder.default_bvh_cfg.shape_flags |= newton.ShapeFlags.VISIBLE

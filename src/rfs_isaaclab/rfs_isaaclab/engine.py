@@ -1,4 +1,4 @@
-"""The grasp scene in Isaac Lab as an engine of the task, stepped by Newton."""
+"""The grasp scene in Isaac Lab as an engine of the task."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,10 +12,10 @@ from rfs_description.robot import JOINTS
 from rfs_sim_bridge.engine import Array, EngineState, Start
 from rfs_sim_bridge.fingertips import fingertips
 
-from rfs_isaaclab.contacts import ContactReader
-from rfs_isaaclab.episode_physics import EpisodePhysics
+from rfs_isaaclab.physics_backend import PhysicsBackend
 from rfs_isaaclab.scene_cfg import RAYS, ROBOT, object_key, parking_place
 
+_TABLE = 0.001  # m: what lies lower is the table, which an engine's rays do not see
 _BLOWN_UP = 1e3  # rad, m: nothing of the scene is ever so far away
 
 
@@ -27,16 +27,20 @@ class IsaacLabEngine:
     precision, so an episode agrees with MuJoCo's until contacts amplify the differences.
     """
 
-    def __init__(self, sim: SimulationContext, scene: InteractiveScene, objects: Sequence[str]) -> None:
+    def __init__(
+        self,
+        sim: SimulationContext,
+        scene: InteractiveScene,
+        objects: Sequence[str],
+        physics: PhysicsBackend,
+    ) -> None:
         self._sim, self._scene, self._names = sim, scene, list(objects)
-        self._substeps = sim.cfg.physics.num_substeps  # type: ignore[union-attr]
+        self._physics, self._substeps = physics, physics.substeps
         self.num_envs, self.timestep = scene.num_envs, sim.get_physics_dt() / self._substeps
         self._robot: Any = scene[ROBOT]
         self._joints, _ = self._robot.find_joints(list(JOINTS), preserve_order=True)
         self._objects: list[Any] = [scene[object_key(name)] for name in objects]
         self._active = np.zeros(self.num_envs, np.intp)
-        self._contacts = ContactReader(self.num_envs, self._names)
-        self._physics = EpisodePhysics(self._objects, self._names)
         zeros, n = np.zeros, self.num_envs
         self.state = EngineState(
             joint_positions=zeros((n, len(JOINTS))),
@@ -58,7 +62,7 @@ class IsaacLabEngine:
         self._scene.reset(ids.tolist())
         self._place_robot(ids, np.stack([start.joint_positions for start in starts]))
         self._place_objects(ids, starts)
-        self._physics.set(ids, np.asarray(chosen), starts)
+        self._physics.begin(ids, np.asarray(chosen), starts)
         self._scene.write_data_to_sim()
         self._sim.forward()
         self._scene.update(dt=0.0)
@@ -128,7 +132,7 @@ class IsaacLabEngine:
             if envs.any():
                 self._read_object(item.data, envs, origins)
         state.fingertips[:] = fingertips(state.joint_positions)
-        state.contacts[:] = self._contacts.read(self._active)
+        state.contacts[:] = self._physics.contacts(self._active)
         size = np.concatenate([state.joint_positions, state.object_position], axis=1)
         state.unstable |= ~np.all(np.abs(size) < _BLOWN_UP, axis=1)  # NaN compares false
 
@@ -152,7 +156,8 @@ class IsaacLabEngine:
             caster.ray_directions.torch[env] = self._tensor(units[row].reshape(-1, 3))
             caster.update(dt=0.0, force_recompute=True)
             found[row] = _array(caster.data.ray_distances)[env].reshape(found.shape[1:])
-        return np.where(np.isfinite(found), found / lengths, -1.0)
+        height = origins[:, None, 2] + found * units[..., 2]
+        return np.where(np.isfinite(found) & (height > _TABLE), found / lengths, -1.0)
 
     def _tensor(self, values: Any, kind: torch.dtype = torch.float32) -> torch.Tensor:
         return torch.as_tensor(np.ascontiguousarray(values), device=self._sim.device).to(kind)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from isaaclab.envs import DirectRLEnv
+from isaaclab_newton.physics import NewtonCfg
 from numpy.typing import NDArray
 from rfs_description.robot import HAND_LOWER, HAND_UPPER
 from rfs_sim_bridge.engine import Array
@@ -20,7 +21,9 @@ from rfs_sim_bridge.task_config import TaskConfig
 from rfs_isaaclab import versions
 from rfs_isaaclab.engine import IsaacLabEngine
 from rfs_isaaclab.grasp_env_cfg import GraspEnvCfg
-from rfs_isaaclab.simulation_cfg import SUBSTEPS
+from rfs_isaaclab.newton_backend import NewtonBackend
+from rfs_isaaclab.physics_backend import PhysicsBackend
+from rfs_isaaclab.physx_backend import PhysxBackend
 
 
 class GraspEnv(DirectRLEnv):
@@ -32,11 +35,18 @@ class GraspEnv(DirectRLEnv):
     def __init__(self, cfg: GraspEnvCfg, render_mode: str | None = None, **others: Any) -> None:
         versions.require()
         super().__init__(cfg, render_mode, **others)
-        self.engine = IsaacLabEngine(self.sim, self.scene, cfg.objects)
+        physics = self._physics_backend()
+        self._substeps = physics.substeps
+        self.engine = IsaacLabEngine(self.sim, self.scene, cfg.objects, physics)
         self.task = GraspTask(TaskConfig.default(), self.num_envs, cfg.objects, threads=1, engine=self.engine)
         self._seeds = EpisodeSeeds(self.num_envs, cfg.seed or 0)
         self._begun: tuple[Array, NDArray[np.uint32]]  # what the last action came to
         self._result: StepResult
+
+    def _physics_backend(self) -> PhysicsBackend:
+        if isinstance(self.cfg.sim.physics, NewtonCfg):
+            return NewtonBackend(self.sim, self.scene, self.cfg.objects)
+        return PhysxBackend(self.scene, self.cfg.objects)
 
     def _pre_physics_step(self, actions: torch.Tensor) -> None:
         self._begun = self.task.begin_step(self._scaled(actions.detach().cpu().numpy().astype(np.float64)))
@@ -49,7 +59,7 @@ class GraspEnv(DirectRLEnv):
         return np.concatenate([step * clipped[:, :6], fingers], axis=1)
 
     def _apply_action(self) -> None:
-        targets, torques = self.task.next_drive(SUBSTEPS)
+        targets, torques = self.task.next_drive(self._substeps)
         self.engine.command(targets.mean(axis=1), torques.mean(axis=1))
 
     def _get_dones(self) -> tuple[torch.Tensor, torch.Tensor]:

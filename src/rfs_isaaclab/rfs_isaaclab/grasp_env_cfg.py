@@ -7,7 +7,8 @@ from rfs_sim_bridge.observations import PRIVILEGED_NAMES
 from rfs_sim_bridge.task_config import TaskConfig
 
 from rfs_isaaclab.scene_cfg import GraspSceneCfg, grasp_scene
-from rfs_isaaclab.simulation_cfg import SUBSTEPS, newton_physics
+from rfs_isaaclab.simulation_cfg import SUBSTEPS, newton_physics, physx_physics
+from rfs_isaaclab.touch_sensors import add_touch_sensors
 
 _TASK = TaskConfig.default()
 ACTIONS = 22
@@ -32,3 +33,16 @@ class GraspEnvCfg(DirectRLEnvCfg):
     def __post_init__(self) -> None:
         """Fills the scene; FileNotFoundError where Isaac Lab is not set up."""
         self.scene = grasp_scene(self.objects, self.scene.num_envs)
+
+
+@configclass
+class GraspPhysxEnvCfg(GraspEnvCfg):
+    """PhysX, for Isaac Sim with a GPU: type-checked, never run where it was made. One object."""
+
+    decimation: int = _TASK.substeps
+    sim: SimulationCfg = physx_physics(_TASK.timestep)
+
+    def __post_init__(self) -> None:
+        """As of GraspEnvCfg, with sensors that tell contacts."""
+        super().__post_init__()
+        add_touch_sensors(self.scene, self.objects[0])

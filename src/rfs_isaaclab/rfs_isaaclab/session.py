@@ -12,6 +12,7 @@ from rfs_sim_bridge.task_config import TaskConfig
 
 from rfs_isaaclab import scene_cfg, simulation_cfg, versions
 from rfs_isaaclab.engine import IsaacLabEngine
+from rfs_isaaclab.newton_backend import NewtonBackend
 
 
 @contextmanager
@@ -29,4 +30,5 @@ def started(objects: Sequence[str], config: TaskConfig) -> Iterator[IsaacLabEngi
         simulation = SimulationContext(physics)
         interactive = InteractiveScene(scene)
         simulation.reset()
-        yield IsaacLabEngine(simulation, interactive, objects)
+        physics_backend = NewtonBackend(simulation, interactive, objects)
+        yield IsaacLabEngine(simulation, interactive, objects, physics_backend)

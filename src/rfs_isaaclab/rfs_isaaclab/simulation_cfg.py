@@ -2,10 +2,19 @@
 
 from isaaclab.sim import SimulationCfg
 from isaaclab_newton.physics import MJWarpSolverCfg, NewtonCfg
+from isaaclab_physx.physics import PhysxCfg
 
 SUBSTEPS = 4
 """Physics steps in one call of Isaac Lab, which costs far more than a step."""
 _CONTACTS, _CONSTRAINTS = 64, 320  # room in one environment
+
+
+def physx_physics(timestep: float) -> SimulationCfg:
+    """PhysX on a GPU, under Isaac Sim; timestep in s. Never run where it was made."""
+    physics = PhysxCfg(
+        solver_type=1, enable_external_forces_every_iteration=True, bounce_threshold_velocity=0.2
+    )
+    return SimulationCfg(dt=timestep, device="cuda:0", gravity=(0.0, 0.0, -9.81), physics=physics)
 
 
 def newton_physics(timestep: float, device: str = "cpu", single: bool = False) -> SimulationCfg:

@@ -3,6 +3,8 @@
     python lab_recorder.py write EPISODE.npz FILE.hdf5     as its RecorderManager does, step by step
     python lab_recorder.py read FILE.hdf5 OUTPUT.npz       all that its handler loads of each episode
 
+Several such triples of words do one thing after the other.
+
 The arrays of EPISODE.npz: actions (T, D), and the states (T + 1, ...) of a scene by path.
 """
 
@@ -58,4 +60,5 @@ def flat(data: dict, prefix: str = "") -> list[tuple[str, torch.Tensor]]:
 
 
 if __name__ == "__main__":
-    {"write": write, "read": read}[sys.argv[1]](*sys.argv[2:])
+    for first in range(1, len(sys.argv), 3):
+        {"write": write, "read": read}[sys.argv[first]](*sys.argv[first + 1 : first + 3])

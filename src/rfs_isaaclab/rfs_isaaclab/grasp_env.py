@@ -43,6 +43,14 @@ class GraspEnv(DirectRLEnv):
         self._begun: tuple[Array, NDArray[np.uint32]]  # what the last action came to
         self._result: StepResult
 
+    def reset(
+        self, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+        """All environments begin anew; a seed begins with its first episodes."""
+        if seed is not None:
+            self._seeds.restart(seed)
+        return super().reset(seed, options)  # type: ignore[return-value]
+
     def _physics_backend(self) -> PhysicsBackend:
         if isinstance(self.cfg.sim.physics, NewtonCfg):
             return NewtonBackend(self.sim, self.scene, self.cfg.objects)

@@ -215,3 +215,12 @@ def test_missing_run_and_missing_teacher_are_named(tmp_path, capsys):
     assert "nothing to resume" in " ".join(capsys.readouterr().out.split())
     assert main(["--teacher", str(tmp_path / "no"), "--output", str(tmp_path / "run")]) == 2
     assert "no policy at" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_settings_file_changes_what_it_names_and_nothing_beside_it(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("student: {batch: 32}\nround_student: {warmup: 7}\n")
+    mine, usual = DistillConfig.load(str(file)), DistillConfig.load()
+    assert (mine.student.batch, mine.round_student.batch, mine.round_student.warmup) == (32, 32, 7)
+    assert mine.round_student.steps == usual.round_student.steps
+    assert mine.task == usual.task

@@ -14,6 +14,7 @@ from rfs_sim_bridge.task_config import TaskConfig
 
 from rfs_learning.evaluation import FIRST_SEED
 from rfs_learning.flow_config import FlowConfig
+from rfs_learning.rl.rl_config import laid_over
 
 SEEDS_A_ROUND = 100_000
 """Episodes of round r use seeds from seed + r * SEEDS_A_ROUND on, far below those of evaluations."""
@@ -83,7 +84,7 @@ class DistillConfig:
         if path is not None:
             if not Path(path).is_file():
                 raise FileNotFoundError(f"no settings at '{path}'")
-            values |= yaml.safe_load(Path(path).read_text()) or {}
+            values = laid_over(values, yaml.safe_load(Path(path).read_text()) or {})
         return cls.from_dict(values)
 
     @classmethod

@@ -116,7 +116,7 @@ class RlConfig:
             ValueError: it is not YAML, or an entry or object is unknown or makes no sense; the text names it.
         """
         values = yaml.safe_load(files("rfs_learning").joinpath("config/rl.yaml").read_text())
-        return cls.from_dict(values if path is None else _merged(values, _read(Path(path))))
+        return cls.from_dict(values if path is None else laid_over(values, _read(Path(path))))
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "RlConfig":
@@ -162,7 +162,7 @@ class RlConfig:
     def changed(self, changes: Mapping[str, Any]) -> "RlConfig":
         """The same with these entries over its own, as in a YAML file; ValueError as `load`."""
         _require_mapping(changes, "changes")
-        return RlConfig.from_dict(_merged(self.to_dict(), changes))
+        return RlConfig.from_dict(laid_over(self.to_dict(), changes))
 
 
 def _read(file: Path) -> Mapping[str, Any]:
@@ -222,10 +222,10 @@ def _require_counts(section: Any, where: str) -> None:
             raise ValueError(f"{where}.{field.name} is {value}: at least {least} is needed")
 
 
-def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`over` laid over `base`, mapping by mapping."""
+def laid_over(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries of `over` over those of `base`, mapping by mapping."""
     result = dict(base)
     for key, value in over.items():
         both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
-        result[key] = _merged(result[key], value) if both else value
+        result[key] = laid_over(result[key], value) if both else value
     return result

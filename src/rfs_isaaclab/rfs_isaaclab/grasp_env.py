@@ -34,6 +34,7 @@ class GraspEnv(DirectRLEnv):
 
     def __init__(self, cfg: GraspEnvCfg, render_mode: str | None = None, **others: Any) -> None:
         versions.require()
+        versions.require_device(cfg.sim.device)
         super().__init__(cfg, render_mode, **others)
         physics = self._physics_backend()
         self._substeps = physics.substeps

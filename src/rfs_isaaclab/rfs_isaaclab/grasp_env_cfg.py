@@ -33,6 +33,7 @@ class GraspEnvCfg(DirectRLEnvCfg):
     def __post_init__(self) -> None:
         """Fills the scene; FileNotFoundError where Isaac Lab is not set up."""
         self.scene = grasp_scene(self.objects, self.scene.num_envs)
+        self.sim.render_interval = self.decimation
 
 
 @configclass

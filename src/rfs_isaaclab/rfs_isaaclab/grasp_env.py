@@ -35,6 +35,7 @@ class GraspEnv(DirectRLEnv):
     def __init__(self, cfg: GraspEnvCfg, render_mode: str | None = None, **others: Any) -> None:
         versions.require()
         versions.require_device(cfg.sim.device)
+        cfg.fill_scene()  # a command line may have changed the objects
         super().__init__(cfg, render_mode, **others)
         physics = self._physics_backend()
         self._substeps = physics.substeps

@@ -31,9 +31,12 @@ class GraspEnvCfg(DirectRLEnvCfg):
     scene: GraspSceneCfg = GraspSceneCfg(num_envs=64)
 
     def __post_init__(self) -> None:
-        """Fills the scene; FileNotFoundError where Isaac Lab is not set up."""
-        self.scene = grasp_scene(self.objects, self.scene.num_envs)
         self.sim.render_interval = self.decimation
+        self.fill_scene()
+
+    def fill_scene(self) -> None:
+        """Bring the scene up to date with `objects`; FileNotFoundError where Isaac Lab is not set up."""
+        self.scene = grasp_scene(self.objects, self.scene.num_envs)
 
 
 @configclass
@@ -43,7 +46,7 @@ class GraspPhysxEnvCfg(GraspEnvCfg):
     decimation: int = _TASK.substeps
     sim: SimulationCfg = physx_physics(_TASK.timestep)
 
-    def __post_init__(self) -> None:
+    def fill_scene(self) -> None:
         """As of GraspEnvCfg, with sensors that tell contacts."""
-        super().__post_init__()
+        super().fill_scene()
         add_touch_sensors(self.scene, self.objects[0])

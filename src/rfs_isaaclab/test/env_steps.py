@@ -24,6 +24,7 @@ def main() -> None:
     torch.set_num_threads(1)
     load_external_tasks()
     cfg = parse_env_cfg(TASK, device="cpu", num_envs=2)
+    cfg.objects = ["cylinder", "box"]  # as a command line does
     with launch_simulation(cfg, argparse.Namespace()):
         env = gymnasium.make(TASK, cfg=cfg)
         inner = env.unwrapped
@@ -44,6 +45,8 @@ def main() -> None:
             "joints": joints,
             "ended": [terminated.tolist(), truncated.tolist()],
             "steps_after": inner.task.steps.tolist(),
+            "objects": [spec.name for spec in inner.task.objects],
+            "fallen": float(np.abs(inner.task.lift).max()),
             "agent": gymnasium.spec(TASK).kwargs["rsl_rl_cfg_entry_point"],
         }
         Path(sys.argv[1]).write_text(json.dumps(report))

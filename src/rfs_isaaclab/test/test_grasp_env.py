@@ -23,6 +23,11 @@ def test_it_is_found_by_its_entry_point_with_its_agent(report: dict[str, Any]) -
     assert report["agent"] == "rfs_isaaclab.ppo_cfg:GraspPpoCfg"
 
 
+def test_environments_have_the_chosen_objects_in_turn(report: dict[str, Any]) -> None:
+    assert report["objects"] == ["cylinder", "box"]
+    assert report["fallen"] < 0.01, "they stand on the table"
+
+
 def test_observations_and_rewards_are_the_tasks(report: dict[str, Any]) -> None:
     assert report["shape"] == [2, len(PRIVILEGED_NAMES)]
     assert report["finite"]

@@ -69,13 +69,12 @@ class GraspTask:
         ids = np.arange(self.num_envs) if env_ids is None else np.asarray(env_ids, np.intp)
         if len(seeds) != len(ids):
             raise ValueError(f"{len(ids)} environments need {len(ids)} seeds, got {len(seeds)}")
-        if objects is not None:
-            chosen = find_objects(objects)
-            for index, env in enumerate(ids):
-                self.objects[env] = chosen[index % len(chosen)]
-        episodes = [draw(seed, self.objects[env], self.config) for seed, env in zip(seeds, ids, strict=True)]
-        self.engine.reset(ids, [e.start for e in episodes])
+        known = [self.objects[env] for env in ids] if objects is None else find_objects(objects)
+        chosen = [known[index % len(known)] for index in range(len(ids))]
+        episodes = [draw(seed, spec, self.config) for seed, spec in zip(seeds, chosen, strict=True)]
+        self.engine.reset(ids, [e.start for e in episodes])  # may refuse an object: then nothing has changed
         for env, episode in zip(ids, episodes, strict=True):
+            self.objects[env] = episode.start.object
             self._disturbance[env] = episode.disturbance
             self._caster.reset(int(env), episode)
             self._exposures[int(env)] = Exposure.of(episode, self.config.camera, self.config.shift)
@@ -107,9 +106,8 @@ class GraspTask:
         return self.result(executed, flags)
 
     def begin_step(self, action: Array) -> tuple[Array, NDArray[np.uint32]]:
-        """Aim at the command that actions (n, 22) make of the last one; what was executed (n, 22) and the
-        limits that acted (n,), as in a StepResult. Follow with `advance` (or what simulates `next_drive`),
-        `finish_step` and `result`."""
+        """Aim at the command that actions (n, 22) make of the last one; then `advance` (or simulate what
+        `next_drive` gives), `finish_step`, and `result` of what this returns: as in a StepResult."""
         command, executed, flags = compose(self._composed, np.asarray(action, np.float64), self.limits)
         self.track(command.as_sent())
         self._composed = command
@@ -223,22 +221,8 @@ class GraspTask:
 
     def reward_terms(self) -> dict[str, Array]:
         """Unweighted reward terms by name, each (n,)."""
-        state, lift = self.engine.state, self.lift
-        palm, rotation = kinematics.forward(state.joint_positions[:, :7])
-        grasps = [spec.grasp for spec in self.objects]
-        spots = np.array([rewards.GRASP_SPOTS[grasp] for grasp in grasps])
-        taking = np.array([rewards.GRASP_FINGERS[grasp] for grasp in grasps])
-        spot = palm + (rotation @ spots[:, :, None])[:, :, 0]
-        return {
-            "palm_proximity": rewards.palm_proximity(spot, state.object_position),
-            "finger_proximity": rewards.finger_proximity(state.fingertips, state.object_position, taking),
-            "touch": rewards.touch(state.contacts),
-            "hold": rewards.hold(state.contacts),
-            "lift": rewards.lift_progress(lift, state.contacts),
-            "lifted": (lift >= self.config.success.lift).astype(np.float64),
-            "excessive_lift": rewards.excessive_lift(lift),
-            "joint_limits": rewards.joint_limits(self.joint_margin()),
-        }
+        margin, lifted = self.joint_margin(), self.config.success.lift
+        return rewards.terms(self.engine.state, self.objects, self.lift, margin, lifted)
 
     # ---- observations ----
     def state(self) -> NDArray[np.float32]:
@@ -258,12 +242,8 @@ class GraspTask:
     def snapshot(self, env: int = 0) -> Snapshot:
         """The present pose of one environment, for `camera` and `render`."""
         state = self.engine.state
-        return Snapshot(
-            self.objects[env].name,
-            state.joint_positions[env].copy(),
-            state.object_position[env].copy(),
-            state.object_quaternion[env].copy(),
-        )
+        pose = (state.joint_positions, state.object_position, state.object_quaternion)
+        return Snapshot(self.objects[env].name, *(part[env].copy() for part in pose))
 
     def privileged(self) -> NDArray[np.float32]:
         """(n, p) what only a simulator knows; columns are `observations.PRIVILEGED_NAMES`."""

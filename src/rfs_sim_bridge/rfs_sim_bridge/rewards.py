@@ -5,10 +5,14 @@ stage three lifts it to the target height. Unsafe behavior costs: lifting too hi
 limits.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from rfs_sim_bridge.engine import Array
+from rfs_description import kinematics
+from rfs_sim_bridge.engine import Array, EngineState
+from rfs_sim_bridge.objects import ObjectSpec
 
 TARGET_LIFT = 0.25  # m
 _FREE_LIFT = 0.35  # m: above this, lifting is excessive
@@ -64,6 +68,27 @@ def excessive_lift(lift: Array) -> Array:
 def joint_limits(margin: Array) -> Array:
     """(n,) in 0..1: grows from 0 to 1 over the last 0.1 rad before an arm joint's limit; margin (n,) rad."""
     return np.clip(1.0 - margin / 0.1, 0.0, 1.0)
+
+
+def terms(
+    state: EngineState, objects: Sequence[ObjectSpec], lift: Array, margin: Array, lifted: float
+) -> dict[str, Array]:
+    """Unweighted terms by name, each (n,): of lifts (n,) m and arm joint margins (n,) rad; `lifted` (m) is
+    the lift that counts."""
+    palm, rotation = kinematics.forward(state.joint_positions[:, :7])
+    spots = np.array([GRASP_SPOTS[spec.grasp] for spec in objects])
+    taking = np.array([GRASP_FINGERS[spec.grasp] for spec in objects])
+    spot = palm + (rotation @ spots[:, :, None])[:, :, 0]
+    return {
+        "palm_proximity": palm_proximity(spot, state.object_position),
+        "finger_proximity": finger_proximity(state.fingertips, state.object_position, taking),
+        "touch": touch(state.contacts),
+        "hold": hold(state.contacts),
+        "lift": lift_progress(lift, state.contacts),
+        "lifted": (lift >= lifted).astype(np.float64),
+        "excessive_lift": excessive_lift(lift),
+        "joint_limits": joint_limits(margin),
+    }
 
 
 def total(terms: dict[str, Array]) -> Array:

@@ -31,7 +31,7 @@ def write(source: str, output: str) -> None:
     episode.seed, episode.success = 0, True
     episode.pre_export()
     handler = HDF5DatasetFileHandler()
-    handler.create(output, env_name="Rfs-Grasp-v0")
+    handler.create(output, env_name="RFS-Grasp-FR3-Leap-v0")
     handler.add_env_args(SIMULATION)
     handler.write_episode(episode)
     handler.flush()
@@ -47,7 +47,7 @@ def read(source: str, output: str) -> None:
         loaded |= {f"{name}/{path}": rows.numpy() for path, rows in flat(episode.data)}
         loaded[f"{name}.success"], loaded[f"{name}.seed"] = episode.success, episode.seed
         state = episode.get_state(len(episode.data["actions"]) - 1)
-        loaded[f"{name}.last_object"] = state["rigid_object"]["object"]["root_pose"].numpy()
+        loaded[f"{name}.last_object"] = state["rigid_object"]["object_cylinder"]["root_pose"].numpy()
     np.savez(output, **loaded)
 
 

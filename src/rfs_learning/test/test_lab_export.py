@@ -59,9 +59,10 @@ def test_what_isaac_lab_needs_is_in_it(demonstrated, exported):
                 ]
             )
             np.testing.assert_allclose(joints[:-1], episode.state[:, STATE_JOINTS], atol=0.01)
-            place = demo["states/rigid_object/object/root_pose"]
+            body = f"rigid_object/object_{episode.object}"
+            place = demo[f"states/{body}/root_pose"]
             assert place[-1, 2] - place[0, 2] > 0.1  # it was lifted
-            assert demo["initial_state/rigid_object/object/root_velocity"].shape == (1, 6)
+            assert demo[f"initial_state/{body}/root_velocity"].shape == (1, 6)
 
 
 def test_all_of_it_comes_back(demonstrated, exported, tmp_path):

@@ -160,6 +160,16 @@ EPISODES = {
     "no poses of position and unit quaternion": changed(
         states__rigid_object__object_box__root_pose=np.zeros((3, 7))
     ),
+    "holds no numbers": changed(actions=np.full((3, 22), b"no")),
+    "has 0 rows for 3 actions": changed(**{f"states__{JOINT}": np.float64(3)}),
+    "no numbers beside each other": changed(
+        **{f"initial_state__{JOINT}": np.zeros(1), f"states__{JOINT}": np.zeros(3)}
+    ),
+    "no 'actions' of shape": changed(actions=None, actions__inner=np.zeros(3)),
+    "name one with --object": changed(
+        **{name.replace("/", "__"): None for name in standing() if name.startswith("states")},
+        states=np.zeros(3),
+    ),
     "does not say which object": changed(
         initial_state__rigid_object__object_box__root_pose=None,
     ),

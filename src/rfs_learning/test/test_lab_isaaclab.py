@@ -54,8 +54,7 @@ def exchange(tmp_path_factory) -> Exchange:
 
 
 def test_what_isaac_lab_records_is_read(exchange, tmp_path):
-    words = ["import", str(exchange.recorded), "-o", str(tmp_path / "d.zarr"), "--object", "cylinder"]
-    assert main(words) == 0
+    assert main(["import", str(exchange.recorded), "-o", str(tmp_path / "d.zarr")]) == 0
     read = DemoDataset.open(tmp_path / "d.zarr").episode(0)
     np.testing.assert_array_equal(read.action, exchange.episode.executed)
     joints = exchange.states["articulation/robot/joint_position"]

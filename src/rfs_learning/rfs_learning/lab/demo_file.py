@@ -117,9 +117,10 @@ class LabFile:
         return demo
 
     def _demo(self, name: str, group: Any) -> LabDemo:
-        if "actions" not in group or group["actions"].ndim != 2 or not len(group["actions"]):
+        actions = group.get("actions")
+        if not isinstance(actions, h5py.Dataset) or len(actions.shape) != 2 or not len(actions):
             raise ValueError(f"{name} has no 'actions' of shape (steps, numbers); {_RECORDER}")
-        actions = _numbers(group["actions"], f"{name}/actions")
+        actions = _numbers(actions, f"{name}/actions")
         seen = {path: _checked(item, name, len(actions)) for path, item in _seen(group)}
         return LabDemo(
             name=name,
@@ -132,15 +133,18 @@ class LabFile:
         )
 
     def _states(self, group: Any, name: str, steps: int) -> dict[str, Array]:
-        if "states" not in group or "initial_state" not in group:
+        if not all(isinstance(group.get(part), h5py.Group) for part in ("initial_state", "states")):
             return {}
         first, later = (dict(_leaves(group[part])) for part in ("initial_state", "states"))
         states = {}
         for path in first.keys() & later.keys():
             before = _numbers(first[path], f"{name}/initial_state/{path}")
             after = _numbers(later[path], f"{name}/states/{path}")
-            if len(before) != 1 or len(after) != steps or before.shape[1:] != after.shape[1:]:
-                raise ValueError(f"{name}/states/{path} has {len(after)} rows for {steps} actions")
+            if before.shape[:1] != (1,) or after.shape[:1] != (steps,) or before.shape[1:] != after.shape[1:]:
+                rows = len(after) if after.ndim else 0
+                raise ValueError(f"{name}/states/{path} has {rows} rows for {steps} actions")
+            if after.ndim < 2:
+                raise ValueError(f"{name}/states/{path} has no numbers beside each other in a row")
             states[path] = np.concatenate([before, after])
             if path.endswith("/root_pose"):
                 states[path] = _pose(states[path], self._xyzw, f"{name}/states/{path}")
@@ -193,7 +197,9 @@ def _checked(item: Any, name: str, steps: int) -> NDArray:
 
 
 def _numbers(item: Any, what: str) -> Array:
-    values = np.asarray(item[:], np.float64)
+    if item.dtype.kind not in "biuf":
+        raise ValueError(f"{what} holds no numbers but {item.dtype}")
+    values = np.asarray(item[()], np.float64)
     if not np.isfinite(values).all():
         row = int(np.argwhere(~np.isfinite(values))[0][0])
         raise ValueError(f"{what} is not finite in row {row}: record this episode again")

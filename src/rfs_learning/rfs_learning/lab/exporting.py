@@ -20,7 +20,8 @@ from rich.progress import track
 from rfs_learning.dataset import DemoDataset, EpisodeData
 from rfs_learning.lab.replayed_states import StateReplay
 
-ENVIRONMENT = "Rfs-Grasp-v0"
+ENVIRONMENT = "RFS-Grasp-FR3-Leap-v0"
+"""As `rfs_isaaclab` registers it."""
 _FORMAT = 1  # quaternions xyzw
 
 

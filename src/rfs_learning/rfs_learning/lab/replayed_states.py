@@ -24,7 +24,7 @@ class StateReplay:
         self._task = GraspTask(replace(config, engine="mujoco"), threads=1)
 
     def states(self, episode: EpisodeData) -> dict[str, Array]:
-        """Arrays (T + 1, ...) by path of an Isaac Lab scene, before each action and after the last.
+        """Arrays (T + 1, ...) by path in the scene of `rfs_isaaclab`, before each action and after the last.
 
         Only the first row where the same actions led elsewhere (contacts amplify the rounding of recorded
         actions), nothing where the episode did not begin as its seed says: it was not made by this task.
@@ -34,20 +34,20 @@ class StateReplay:
         recorded = episode.state[:, STATE_JOINTS]
         if np.abs(task.joint_positions[0] - recorded[0]).max() > _SAME_START:
             return {}
-        rows = [self._row()]
+        rows = [self._row(episode.object)]
         for step, action in enumerate(episode.executed):
             if np.abs(task.joint_positions[0] - recorded[step]).max() > _SAME_PATH:
                 return {path: values[None] for path, values in rows[0].items()}
             task.step(action[None])
-            rows.append(self._row())
+            rows.append(self._row(episode.object))
         return {path: np.stack([row[path] for row in rows]) for path in rows[0]}
 
-    def _row(self) -> dict[str, Array]:
+    def _row(self, name: str) -> dict[str, Array]:
         task = self._task
         position, quaternion = (part[0] for part in task.object_pose)
         linear, angular = np.split(task.object_velocity[0], 2)  # the latter in the object's own frame
         turning = Rotation.from_quat(quaternion).apply(angular)
-        robot, body = "articulation/robot", "rigid_object/object"
+        robot, body = "articulation/robot", f"rigid_object/object_{name}"
         return {
             f"{robot}/root_pose": np.array([0.0, 0, 0, 0, 0, 0, 1]),
             f"{robot}/root_velocity": np.zeros(6),

@@ -15,7 +15,7 @@ from rfs_sim_bridge.setting_kinds import check_kinds
 
 Range = tuple[float, float]
 MAX_RAYS = 8192
-ENGINES = ("mujoco", "warp")
+ENGINES = ("mujoco", "warp", "warp_cpu")
 
 
 @dataclass(frozen=True)

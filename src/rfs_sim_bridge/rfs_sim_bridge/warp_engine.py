@@ -1,11 +1,13 @@
 """The grasp scene on MuJoCo Warp, for a GPU: `pip install mujoco-warp==3.17.0`, an optional dependency.
 
-It runs on a CPU too, far slower than MuJoCo itself. Physics is in single precision, so an episode agrees with
-MuJoCo's until contacts have amplified the rounding.
+It runs on a CPU too, to check it without a GPU: far slower than MuJoCo itself. Physics is in single
+precision, so an episode agrees with MuJoCo's until contacts have amplified the rounding.
 """
 
 import importlib
+from contextlib import AbstractContextManager
 from types import ModuleType
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -33,18 +35,37 @@ class WarpEngine(MujocoEngine):
     """Implements `engine.Engine`: resets and rays as in MujocoEngine, steps by MuJoCo Warp.
 
     Environments with the same object are one batch: shapes must agree within one, mass and friction need
-    not. States live on the host between control steps. `threads` are those of resets and rays.
+    not. States live on the host between control steps. `threads` are those of resets and rays. `device`:
+    "cuda", the first GPU, or "cpu".
+
+    Raises:
+        ModuleNotFoundError: MuJoCo Warp is not installed.
+        ValueError: there is no GPU, and one is asked for.
     """
 
     def __init__(
-        self, num_envs: int, timestep: float, threads: int = 2, shift: RobotShift = TRAINING_ROBOT
+        self,
+        num_envs: int,
+        timestep: float,
+        threads: int = 2,
+        shift: RobotShift = TRAINING_ROBOT,
+        device: str = "cuda",
     ) -> None:
         self._warp = _mujoco_warp()
+        _require_device(device)
+        self._device = device
         super().__init__(num_envs, timestep, threads, shift)
         self._batches: dict[str, _Batch] = {}
 
     def reset(self, env_ids: NDArray[np.intp], starts: list[Start]) -> None:
         super().reset(env_ids, starts)
+        with self._on_device():
+            self._form_batches(env_ids)
+
+    def _on_device(self) -> AbstractContextManager[Any]:
+        return importlib.import_module("warp").ScopedDevice(self._device)
+
+    def _form_batches(self, env_ids: NDArray[np.intp]) -> None:
         names = np.array([name or _DEFAULT_OBJECT for name in self._objects])
         old, self._batches = self._batches, {}
         for name in np.unique(names):
@@ -64,7 +85,9 @@ class WarpEngine(MujocoEngine):
             state = self.physics[envs]
             forces = np.zeros((len(envs), targets.shape[1], self._nv))
             forces[..., : torques.shape[2]] = torques[envs]
-            qpos, qvel, sensors = batch.step(state[:, 1 : 1 + nq], state[:, 1 + nq :], targets[envs], forces)
+            with self._on_device():
+                ends = batch.step(state[:, 1 : 1 + nq], state[:, 1 + nq :], targets[envs], forces)
+            qpos, qvel, sensors = ends
             bad = batch.blown_up(qpos, qvel)
             qpos[bad], qvel[bad], sensors[bad] = batch.model.qpos0, 0.0, 0.0
             self.state.unstable[envs] |= bad
@@ -75,7 +98,7 @@ class WarpEngine(MujocoEngine):
 
 
 class _Batch:
-    """Environments `envs` (b,) with the same object, on Warp's default device."""
+    """Environments `envs` (b,) with the same object, on Warp's present device."""
 
     def __init__(self, warp: ModuleType, envs: NDArray[np.intp], models: list[mujoco.MjModel]):
         self.envs, self.model, self._warp = envs, models[0], warp
@@ -118,3 +141,11 @@ def _mujoco_warp() -> ModuleType:
         raise ModuleNotFoundError(
             "the engine 'warp' needs MuJoCo Warp: run `pip install mujoco-warp==3.17.0`, or use 'mujoco'"
         ) from error
+
+
+def _require_device(device: str) -> None:
+    if device == "cuda" and not importlib.import_module("warp").is_cuda_available():
+        raise ValueError(
+            "the engine 'warp' is for an NVIDIA GPU, and Warp finds none (check `nvidia-smi`): use 'mujoco', "
+            "or 'warp_cpu', which is far slower, to check it without one"
+        )

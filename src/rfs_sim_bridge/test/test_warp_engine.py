@@ -1,6 +1,8 @@
 """MuJoCo Warp behind the same interface: agreement with MuJoCo, batches by object, its absence."""
 
 import sys
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,13 +16,21 @@ OBJECTS = ["cylinder", "box", "cylinder"]
 
 def warp_task() -> GraspTask:
     pytest.importorskip("mujoco_warp", reason="optional: pip install mujoco-warp==3.17.0")
-    return GraspTask(CONFIG, 3, OBJECTS, engine=WarpEngine(3, CONFIG.timestep, threads=1))
+    return GraspTask(replace(CONFIG, engine="warp_cpu"), 3, OBJECTS, threads=1)
 
 
 def test_without_mujoco_warp_the_error_names_the_command(monkeypatch):
     monkeypatch.setitem(sys.modules, "mujoco_warp", None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install mujoco-warp"):
         WarpEngine(1, 0.005)
+
+
+def test_without_a_gpu_the_error_says_what_to_use(monkeypatch):
+    """As on a machine without one, whatever this one has."""
+    monkeypatch.setitem(sys.modules, "mujoco_warp", SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "warp", SimpleNamespace(is_cuda_available=lambda: False))
+    with pytest.raises(ValueError, match=r"Warp finds none .*use 'mujoco', or 'warp_cpu'"):
+        GraspTask(replace(CONFIG, engine="warp"))
 
 
 def test_agrees_with_mujoco_and_resets_one_of_a_batch():
@@ -48,5 +58,5 @@ def test_the_engine_is_a_line_of_the_task_settings(monkeypatch):
     monkeypatch.setitem(sys.modules, "mujoco_warp", None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install mujoco-warp"):
         GraspTask(TaskConfig.from_dict({"engine": "warp"}))
-    with pytest.raises(ValueError, match="unknown engine 'bullet'; there are: mujoco, warp"):
+    with pytest.raises(ValueError, match="unknown engine 'bullet'; there are: mujoco, warp, warp_cpu"):
         TaskConfig.from_dict({"engine": "bullet"})

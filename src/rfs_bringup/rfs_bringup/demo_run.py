@@ -17,7 +17,7 @@ from rich.status import Status
 
 from rfs_bringup import arguments, processes
 from rfs_bringup.node_spec import NodeSpec
-from rfs_bringup.shared_arguments import ISAACLAB_STARTUP
+from rfs_bringup.shared_arguments import ISAACLAB_STARTUP, check_objects
 from rfs_bringup.stack import STACKS
 
 
@@ -51,6 +51,7 @@ class DemoRun:
     def prepare(self) -> None:
         """Make the folder, with the plan that the runner reads. Raises what `nodes` does."""
         self.nodes()
+        check_objects(self.objects, self.sim)
         self.folder.mkdir(parents=True)
         self.plan.write_text(json.dumps([job._asdict() for job in self.jobs]) + "\n")
         (self.folder / "config.json").write_text(json.dumps(self.config(), indent=2) + "\n")

@@ -72,8 +72,7 @@ class IsaacLabEngine:
     def _index(self, name: str) -> int:
         if name not in self._names:
             raise ValueError(
-                f"object '{name}' is not in this Isaac Lab scene, which has {', '.join(self._names)}: "
-                f"start it with object:={name}"
+                f"object '{name}' is not in this Isaac Lab scene, which has {', '.join(self._names)}"
             )
         return self._names.index(name)
 

@@ -48,13 +48,17 @@ def test_pushes_towards_the_object_after_a_moment(dx, dy):
     assert np.abs(axes).max() <= 1.0
 
 
-def test_leaves_alone_what_is_good_or_not_yet_near_or_already_lifted():
-    for scenes in (
-        beside(0.003, 0.0),
-        beside(0.03, 0.0, height=0.2),
-        [scene(t, (0.45, 0.0, 0.2 if t == 0 else 0.08), lift=0.1 * t) for t in range(10)],
-    ):
+def test_leaves_alone_what_is_good_or_not_yet_near():
+    for scenes in (beside(0.003, 0.0), beside(0.03, 0.0, height=0.2)):
         assert not watch(operator(**SURE), scenes).any()
+
+
+def test_holds_on_to_what_is_lifted_as_long_as_it_counts():
+    rising = [scene(t, (0.45, 0.0, 0.08 + 0.01 * t), fingers=1.0, lift=0.01 * t) for t in range(20)]
+    axes = watch(operator(**SURE), rising)
+    assert axes[8:11, 2].max() < -0.5
+    assert not axes[:, :2].any()
+    assert not axes[-2:].any()
 
 
 def test_reckons_with_pushes_that_it_cannot_see_yet_where_pushes_count():
@@ -62,8 +66,10 @@ def test_reckons_with_pushes_that_it_cannot_see_yet_where_pushes_count():
         watch(operator(**SURE, follow_seconds=follow), beside(0.012, 0.0))[-1, 0] for follow in (0.0, 0.3)
     )
     assert 0.0 <= mindful < 0.5 * forgetful
-    ignored = beside(0.012, 0.0, height=0.12)  # nothing that is pushed up there counts
-    axes = [watch(operator(**SURE, follow_seconds=follow), ignored) for follow in (0.0, 0.3)]
+    ignored = beside(0.012, 0.0, height=0.22)  # nothing that is pushed up there counts
+    high = {**SURE, "watch_height": 0.25}
+    axes = [watch(operator(**high, follow_seconds=follow), ignored) for follow in (0.0, 0.3)]
+    assert axes[0].any()
     np.testing.assert_array_equal(*axes)
 
 

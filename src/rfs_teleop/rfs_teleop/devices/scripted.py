@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from rfs_control.residual_bounds import ResidualBounds
 
 from rfs_teleop.devices import config
 from rfs_teleop.devices.device import Axes, Change, Device, Reading
@@ -17,8 +18,7 @@ _TWITCH = 0.02  # smaller deflections are none
 _FULL_PUSH = 0.015  # m; what a full deflection is expected to do
 _GAP = 1_000_000_000  # ns between two observations that are not of one episode
 _CARRIED = 0.10  # m; an object that is somewhere else in the next observation is that of a new episode
-_COUNTED = 0.10  # m; the view shows that pushes do nothing with the palm higher over the table
-_LET_GO = 0.03  # m of lift from which the operator leaves the robot alone
+_LIFTED = 0.03  # m; an object that rose so far is in the hand
 _POWER_CLOSED, _PINCH_CLOSED = 0.5, 1.65  # rad; of the index finger's second and first joint
 _FELL = -0.03  # m; an object whose center is so far below the table's top has fallen off it
 
@@ -71,6 +71,7 @@ class ScriptedOperator(Device):
     def __init__(self, loaded: config.DeviceConfig, seed: int = 0) -> None:
         self._settings = ScriptedSettings.checked(loaded.settings, loaded.source)
         self._seed = seed
+        self._bounds = ResidualBounds.load()  # the view shows where pushes do nothing
         self._axes = np.zeros(6)
         self._episode: _Episode | None = None
         self._changes: list[Change] = []
@@ -109,7 +110,7 @@ class ScriptedOperator(Device):
         episode.scenes.append(scene)
         episode.lowest = min(episode.lowest, float(scene.object[2]))
         self._axes = self._moved(self._wanted(self._seen(episode), episode), scene.stamp, episode)
-        if scene.palm[2] <= _COUNTED:
+        if self._bounds.allows(float(scene.palm[2])):
             episode.pushes.append((scene.stamp, _FULL_PUSH * self._axes[:2]))
         self._judge(scene, episode)
 
@@ -131,12 +132,13 @@ class ScriptedOperator(Device):
         s, axes = self._settings, np.zeros(6)
         if scene is None or scene.palm[2] > s.watch_height:
             return axes
-        if scene.object[2] < _FELL or scene.object[2] - episode.lowest > _LET_GO:
+        if scene.object[2] < _FELL:
             return axes
+        lifted = scene.object[2] - episode.lowest > _LIFTED
         error = self._error(scene, episode)
         distance = float(np.linalg.norm(error))
-        if _closed(scene.fingers):
-            axes[2] = -s.squeeze if distance < s.reach else 0.0
+        if lifted or _closed(scene.fingers):
+            axes[2] = -s.squeeze if lifted or distance < s.reach else 0.0
         elif distance > s.tolerance:
             axes[:2] = error * min(s.gain / _FULL_PUSH, 1.0 / distance)
         return axes

@@ -109,12 +109,16 @@ _NOT_IN_PAPER = (math.nan, math.nan)
 ABLATED = {
     "rfs_steps_hand": Method(
         "RFS-Chunk, hand, a residual for each step",
-        *3 * (_NOT_IN_PAPER,),
+        _NOT_IN_PAPER,
+        _NOT_IN_PAPER,
+        _NOT_IN_PAPER,
         *_steering(False, True, True, execute=2, each_step=True),
     ),
     "rfs_growing_hand": Method(
         "RFS, hand, residual growing over the first half",
-        *3 * (_NOT_IN_PAPER,),
+        _NOT_IN_PAPER,
+        _NOT_IN_PAPER,
+        _NOT_IN_PAPER,
         *_steering(False, True, True, grown_at=0.5),
     ),
 }

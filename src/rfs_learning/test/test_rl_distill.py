@@ -198,7 +198,7 @@ def test_other_teacher_does_not_mix_with_a_run(run):
         ({"task": {"control_rate": 20.0}}, "acts at 10 Hz"),
         ({"rollouts": 0}, "'rollouts' must be at least 1"),
         ({"seed": 900_000}, "seeds of evaluations"),
-        ({"round_episodes": {"training": 1}}, "training and heldout"),
+        ({"round_episodes": {"trainning": 1}}, "training and heldout"),
         ({"round_student": {"stepps": 1}}, "stepps"),
     ],
 )

@@ -39,6 +39,9 @@ COMMANDS = (
     Command("distill", "a modulation's rollouts to a point-cloud policy", "rfs_learning.rl.distill"),
     Command("figures", "pictures: ./rfs figures rollouts|noise", "rfs_learning.rl.figures_command"),
     Command("adapt", "corrections to an adapted policy: the whole chain", "rfs_bringup.adapt"),
+    Command(
+        "compare", "methods that learn from corrections, over seeds", "rfs_learning.offline.compare_command"
+    ),
     Command("evaluate", "success of a policy over seeds and objects", "rfs_learning.evaluate_command"),
     Command("report", "evaluations side by side on one page", "rfs_learning.report_command"),
     Command("weights", "fetch SAM2.1: ./rfs weights sam2.1-tiny|small|...", "rfs_reward.weights_command"),

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rfs_sim_bridge.objects import find_object, object_names
+from rfs_sim_bridge.scene import TABLE_FRICTION
 
 from rfs_isaaclab import mjcf_sources, usd_assets
-
-_TABLE_FRICTION = 0.8  # of `scene.TABLE_TOP_GEOM`
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,7 +29,7 @@ def write_assets(folder: Path, converter: Path) -> list[Path]:
     """The files written: robot, table, and every object that USD has shapes for."""
     specs = [find_object(name) for name in object_names()]
     files = [usd_assets.convert(mjcf_sources.robot(), converter, folder)]
-    files.append(usd_assets.write_table(folder, _TABLE_FRICTION))
+    files.append(usd_assets.write_table(folder, TABLE_FRICTION))
     wanted = [spec for spec in specs if mjcf_sources.convertible(spec)]
     return files + [
         usd_assets.convert(mjcf_sources.single_object(s), converter, folder / "objects") for s in wanted

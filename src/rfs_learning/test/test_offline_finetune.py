@@ -57,7 +57,7 @@ def test_failures_alone_are_nothing_to_imitate(tmp_path, base):
 def test_co_training_takes_half_of_each(dataset, demos, tmp_path):
     own = corrected_demonstrations(dataset, LAYOUT)
     data = ChunkData.from_arrays([own, _arrays(demos)])
-    config = finetune_config(None, 4, 0)
+    config = finetune_config(steps=4, seed=0)
     training = FinetuneTraining(data, len(own[0]), str(tmp_path / "base"), config, tmp_path / "run")
     drawn = training.draw()
     assert len(drawn) == config.batch

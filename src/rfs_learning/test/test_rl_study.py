@@ -1,13 +1,16 @@
 """Studies: variants over the packaged settings, and their report."""
 
+from functools import partial
+from io import StringIO
 from pathlib import Path
 
 import pytest
-from rfs_learning.rl.ablations import main
+from rfs_learning.rl.ablations import main, run
 from rfs_learning.rl.ablations_report import page, write_report
 from rfs_learning.rl.rl_config import RlConfig
 from rfs_learning.rl.study import PACKAGED, Study
-from table1_fakes import finished
+from rich.console import Console
+from table1_fakes import finished, worker
 
 SMALL = {
     "task": "power",
@@ -90,6 +93,22 @@ def test_a_difference_of_one_seed_knows_its_episodes_only(tmp_path):
 def test_nothing_known_is_a_page_as_well():
     study = small()
     assert "| `tight`: a0 within 0.5 | 0 |" in page(study, [[], [], []])
+
+
+def test_all_variants_are_run_and_finished_runs_are_kept(tmp_path):
+    study = small()
+    plans = partial(study.plan, output=tmp_path / "runs", results=tmp_path)
+    command = worker(tmp_path, plans(study.variants[0]), rfs_chunk_hand="diverge")
+    told = Console(file=StringIO())
+    for variants in (study.variants, study.variants[::2]):  # the fake run notes the settings of 'usual'
+        whole, failed = run(study, variants, (0, 1), plans, 2, told, command)
+        assert whole
+        assert set(failed) == {"chunk, seed 0", "chunk, seed 1"}
+    for variant in study.variants[:2]:
+        for seed in (0, 1):
+            folder = plans(variant).run_folder(study.cell(variant, seed))
+            assert (folder / "begun").read_text() == "x", "run once, not once each time"
+    assert "| `tight`: a0 within 0.5 | 2 |" in write_report(study, tmp_path).read_text()
 
 
 def test_an_unknown_study_or_variant_is_an_error(capsys):

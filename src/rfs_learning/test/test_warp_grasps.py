@@ -13,7 +13,7 @@ def test_recorded_grasps_end_at_the_same_height():
     """Joint targets and disturbances of eight grasps with three objects, recorded in C MuJoCo up to success:
     simulated by Warp from the same starts, the objects end within 2 mm of the height that they had there."""
     pytest.importorskip("mujoco_warp", reason="optional: pip install mujoco-warp==3.17.0")
-    config = TaskConfig.from_dict({"timestep": 0.005})
+    config = TaskConfig.default()
     objects = ["cylinder", "box", "mug", "cylinder", "box", "mug", "cylinder", "box"]
     exact = GraspTask(config, 8, objects, threads=1)
     recorded, heights, ends = recorded_grasps(exact, seeds=range(8))

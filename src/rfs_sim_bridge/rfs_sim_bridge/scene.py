@@ -15,6 +15,8 @@ OBJECT_BODY = "object"
 OBJECT_JOINT = "object_free"
 TABLE_GEOM = "table"
 TABLE_TOP_GEOM = "table_top"
+TABLE_FRICTION = 0.8
+"""Sliding friction of the table's top."""
 # Finger roots (contact is counted on the whole subtree) and the palm body, in the order of the contact flags.
 CONTACT_BODIES = ("leap_if_bs", "leap_mf_bs", "leap_rf_bs", "leap_th_mp", "leap_palm")
 # Geom groups: what point clouds see is ROBOT and OBJECT. Visual meshes of the robot share OBJECT's group.
@@ -129,7 +131,7 @@ def _add_surroundings(scene: mujoco.MjSpec) -> None:
         size=[1, 1, 1],
         contype=_TABLE_BIT,
         conaffinity=_OBJECT_BIT | _HAND_BIT,
-        friction=[0.8, 0.005, 0.0001],
+        friction=[TABLE_FRICTION, 0.005, 0.0001],
         group=UNUSED_GROUP,
     )
 

@@ -37,8 +37,7 @@ class LeapRetargeting:
     def __init__(self) -> None:
         self._solver = _solver()
         self._robot = self._solver.optimizer.robot
-        _, self._palm_axes = kinematics.forward(ARM_HOME)
-        self._palm, _ = kinematics.forward(ARM_HOME)
+        self._palm, self._palm_axes = kinematics.forward(ARM_HOME)
         flat = self._positions(np.zeros(len(HAND_JOINTS)))
         self._lengths = np.array([_length(np.stack([flat[n] for n in names])) for names, _ in _CHAINS])
 

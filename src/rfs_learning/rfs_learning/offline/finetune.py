@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -75,15 +76,19 @@ def corrected_demonstrations(dataset: TransitionDataset, layout: Layout) -> Arra
     return clouds.astype(np.float16), states, actions, np.append(breaks, len(rows))
 
 
-def finetune_config(path: str | None, steps: int | None, seed: int | None) -> FlowConfig:
-    """config/flow.yaml, config/finetune.yaml in its place, then a YAML file, then what is given."""
+def finetune_config(path: str | None = None, **overrides: Any) -> FlowConfig:
+    """config/flow.yaml, config/finetune.yaml in its place, then a YAML file, then `overrides` that are not
+    None.
+
+    Raises:
+        FileNotFoundError, ValueError: no such file, or an entry that does not exist.
+    """
     values = yaml.safe_load(files("rfs_learning").joinpath("config/finetune.yaml").read_text())
     if path is not None:
         if not Path(path).is_file():
             raise FileNotFoundError(f"no training configuration at '{path}'")
         values |= yaml.safe_load(Path(path).read_text()) or {}
-    given = {"steps": steps, "seed": seed}
-    return FlowConfig.load(**(values | {name: value for name, value in given.items() if value is not None}))
+    return FlowConfig.load(**(values | {key: value for key, value in overrides.items() if value is not None}))
 
 
 def train(
@@ -148,7 +153,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--resume", action="store_true", help="go on with the run in --output")
     args = parser.parse_args(argv)
     try:
-        config = finetune_config(args.config, args.steps, args.seed)
+        config = finetune_config(args.config, steps=args.steps, seed=args.seed)
         train(args.data, args.demonstrations, args.policy, args.output, config, args.resume)
     except (ValueError, OSError) as error:
         print(f"rfs train finetune: {error}", file=sys.stderr)

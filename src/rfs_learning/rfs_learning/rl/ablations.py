@@ -6,17 +6,18 @@ kept: Ctrl-C at any time, the same command goes on.
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from rfs_learning.rl.ablations_report import write_report
 from rfs_learning.rl.study import PACKAGED, Study, Variant
-from rfs_learning.rl.table1 import FAILED, INTERRUPTED, SEEDS, Sitting
+from rfs_learning.rl.table1 import FAILED, INTERRUPTED, SEEDS, sit
 from rfs_learning.rl.table1_cells import in_a_sentence
-from rfs_learning.rl.table1_plan import Cell
+from rfs_learning.rl.table1_plan import Plan
+from rfs_learning.rl.table1_runner import COMMAND
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -36,28 +37,28 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-class StudySitting:
-    """Works through the variants of a study that are not finished."""
+def run(
+    study: Study,
+    variants: Sequence[Variant],
+    seeds: Sequence[int],
+    plans: Callable[[Variant], Plan],
+    jobs: int,
+    console: Console,
+    command: Sequence[str] = COMMAND,
+) -> tuple[bool, dict[str, str]]:
+    """Whether all runs had their turn (Ctrl-C ends them), and what went wrong in which.
 
-    def __init__(self, study: Study, output: Path, results: Path, jobs: int, console: Console) -> None:
-        self.study, self.output, self.results = study, output, results
-        self._jobs, self._console = jobs, console
-        self.failed: dict[Cell, str] = {}
-
-    def run(self, variants: Sequence[Variant], seeds: Sequence[int]) -> bool:
-        """Whether all had their turn; False after Ctrl-C. Side by side run the seeds of one variant."""
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
-        return all(self._run(variant, seeds, columns) for variant in variants)
-
-    def _run(self, variant: Variant, seeds: Sequence[int], columns: Sequence) -> bool:
-        self._console.print(f"{variant.name}: {variant.says}", highlight=False, soft_wrap=True)
-        plan = self.study.plan(variant, self.output, self.results)
-        wanted = [self.study.cell(variant, seed) for seed in seeds]
-        with Progress(*columns, TimeElapsedColumn(), console=self._console) as progress:
-            sitting = Sitting(plan, wanted, self._jobs, progress)
-            whole = sitting.run()
-        self.failed |= sitting.failed
-        return whole
+    The seeds of one variant run side by side, `jobs` at once; a finished run is passed over.
+    """
+    failed: dict[str, str] = {}
+    for variant in variants:
+        console.print(f"{variant.name}: {variant.says}", highlight=False, soft_wrap=True)
+        cells = [study.cell(variant, seed) for seed in seeds]
+        whole, problems = sit(plans(variant), cells, jobs, console, command)
+        failed |= {f"{variant.name}, seed {cell.seed}": problem for cell, problem in problems.items()}
+        if not whole:
+            return False, failed
+    return True, failed
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -69,8 +70,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         variants = [study.variant(name) for name in dict.fromkeys(names)]
         output = args.output or Path("runs", study.name)
         results = args.results or Path("results", study.name)
-        sitting = StudySitting(study, output, results, args.jobs, console)
-        whole = args.report or sitting.run(variants, args.seeds)
+        plans = partial(study.plan, output=output, results=results)
+        whole, failed = True, {}
+        if not args.report:
+            whole, failed = run(study, variants, args.seeds, plans, args.jobs, console)
         page = write_report(study, results)
     except (ValueError, OSError) as error:
         print(f"rfs ablations: {in_a_sentence(error)}", file=sys.stderr)
@@ -79,12 +82,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("rfs ablations: ended; what was finished is kept, the same command goes on", file=sys.stderr)
         return INTERRUPTED
     console.print(f"report  {page}", highlight=False, soft_wrap=True, markup=False)
-    for cell, problem in sitting.failed.items():
-        console.print(f"failed  {cell}: {problem}", highlight=False, soft_wrap=True, markup=False)
+    for which, problem in failed.items():
+        console.print(f"failed  {which}: {problem}", highlight=False, soft_wrap=True, markup=False)
     if not whole:
         console.print("interrupted; the same command goes on")
         return INTERRUPTED
-    return FAILED if sitting.failed else 0
+    return FAILED if failed else 0
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from rfs_learning.entries import require_entries
 from rfs_learning.rl.methods import find_method
 from rfs_learning.rl.rl_config import RlConfig
 from rfs_learning.rl.table1_plan import Cell, EvaluationPlan, Plan
@@ -57,7 +58,7 @@ class Study:
     @classmethod
     def from_dict(cls, name: str, values: Mapping[str, Any]) -> "Study":
         """Nested mappings, as in the YAML file; ValueError or TypeError for what makes no sense."""
-        _require(values, _ENTRIES, _ENTRIES, "the study")
+        require_entries(values, _ENTRIES, _ENTRIES, "the study")
         config = RlConfig.load().with_ppo(threads=1, control_steps=values["control_steps"])
         config.task(values["task"])
         entries = values["variants"]
@@ -88,7 +89,7 @@ def _variant(name: str, entry: Any, method: str, config: RlConfig) -> Variant:
     where = f"the variant '{name}'"
     if Path(name).name != name or name in (".", ".."):
         raise ValueError(f"{where} cannot be a folder's name")
-    _require(entry, _VARIANT, {"says"}, where)
+    require_entries(entry, _VARIANT, {"says"}, where)
     chosen = entry.get("method", method)
     find_method(chosen)
     return Variant(name, str(entry["says"]), chosen, config.changed(entry.get("changes", {})))
@@ -96,14 +97,5 @@ def _variant(name: str, entry: Any, method: str, config: RlConfig) -> Variant:
 
 def _plan(values: Any) -> dict[str, Any]:
     known = asdict(EvaluationPlan())
-    _require(values, set(known), set(), "evaluation")
+    require_entries(values, set(known), set(), "evaluation")
     return {**known, **values, "levels": tuple(values.get("levels", known["levels"]))}
-
-
-def _require(values: Any, known: set[str], needed: set[str], what: str) -> None:
-    """A mapping with these entries and no others."""
-    if not isinstance(values, Mapping):
-        raise ValueError(f"{what} must be a mapping, got {values!r}")
-    for wrong, how in ((set(map(str, values)) - known, "an unknown"), (needed - set(values), "no")):
-        if wrong:
-            raise ValueError(f"{what} has {how} entry '{min(wrong)}'; known: {', '.join(sorted(known))}")

@@ -102,6 +102,16 @@ class Sitting:
         self.progress.console.print(text, highlight=False, soft_wrap=True)
 
 
+def sit(
+    plan: Plan, wanted: Sequence[Cell], jobs: int, console: Console, command: Sequence[str] = COMMAND
+) -> tuple[bool, dict[Cell, str]]:
+    """Do what of these cells is not finished, with bars; whether all had their turn, and what went wrong."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
+    with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
+        sitting = Sitting(plan, wanted, jobs, progress, command)
+        return sitting.run(), sitting.failed
+
+
 def standing(plan: Plan, cell: Cell) -> CellRecord | None:
     """The record of a cell that need not be done: finished, or diverged, as it would again. None: it is to be
     done, or to go on.
@@ -161,16 +171,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         plan, tasks, seeds = make_plan(args)
         wanted = cells(plan.config, args.methods, tasks, seeds)
-        whole, sitting = True, None
-        if not args.report:
-            columns = (
-                TextColumn("{task.description}"),
-                BarColumn(),
-                TextColumn("{task.completed}/{task.total}"),
-            )
-            with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
-                sitting = Sitting(plan, wanted, args.jobs, progress)
-                whole = sitting.run()
+        whole, failed = (True, {}) if args.report else sit(plan, wanted, args.jobs, console)
         page = write_report(plan.results, tasks, len(set(seeds)))
     except (ValueError, OSError) as error:
         print(f"rfs table1: {in_a_sentence(error)}", file=sys.stderr)
@@ -179,7 +180,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("rfs table1: ended; what was finished is kept, the same command goes on", file=sys.stderr)
         return INTERRUPTED
     console.print(f"report  {page}", highlight=False, soft_wrap=True, markup=False)
-    failed = sitting.failed if sitting else {}
     for cell, problem in failed.items():
         console.print(f"failed  {cell}: {problem}", highlight=False, soft_wrap=True, markup=False)
     if not whole:

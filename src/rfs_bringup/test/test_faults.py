@@ -77,10 +77,11 @@ def test_an_executor_that_hangs_goes_on_without_a_jump(rig: FaultRig) -> None:
 
 def test_an_executor_that_dies_stands_still_until_somebody_engages(rig: FaultRig) -> None:
     rig.kill("executor")
-    before = rig.heard
-    last = before.commands[-1][1]
     rig.restart("executor")
-    rig.call("stop", SetBool.Request(data=False))
+    rig.call("stop", SetBool.Request(data=False))  # what the killed one sent is here
+    before = rig.heard
+    last, seen = before.commands[-1][1], rig.actions + 5
+    rig.wait(lambda: rig.actions >= seen, "policy actions that an engaged executor would follow")
     assert rig.heard.commands[-1][1] is last, "moved before it was engaged"
     assert_sound(before)
     rig.engage()

@@ -19,18 +19,23 @@ _ROWS = 512
 
 @dataclass
 class BuildResult:
-    """What became of the bags: episodes added, bags that were known already, skipped ones and why."""
+    """What became of the bags: episodes added, bags that were known already, those of an outcome that is not
+    asked for, skipped ones and why."""
 
     dataset: TransitionDataset | None = None
     added: int = 0
     known: int = 0
+    left_out: int = 0
     skipped: list[tuple[Path, str]] = field(default_factory=list)
 
 
-def build(bags: Sequence[Path], output: Path, console: Console, label: str = "") -> BuildResult:
+def build(
+    bags: Sequence[Path], output: Path, console: Console, label: str = "", outcome: str = ""
+) -> BuildResult:
     """Add the episodes of bags to the dataset at output, made when it is not there.
 
     label: of rewards beside the bags, which take the place of the recorded ones; empty: the recorded ones.
+    outcome: of the episodes that are wanted; empty: all.
 
     Each episode is added completely or not at all, and those that are in it already are passed over: an
     interrupted run goes on when it is started again. The first bag's layout is that of the dataset; bags
@@ -40,7 +45,7 @@ def build(bags: Sequence[Path], output: Path, console: Console, label: str = "")
     Raises:
         ValueError, OSError: the dataset cannot be opened or written, or has other rewards.
     """
-    builder = _Builder(output, label)
+    builder = _Builder(output, label, outcome)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f}/{task.total}"))
     with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console) as progress:
         try:
@@ -57,9 +62,9 @@ def build(bags: Sequence[Path], output: Path, console: Console, label: str = "")
 class _Builder:
     """Keeps episodes until there are enough rows to be written together: small pieces take long to write."""
 
-    def __init__(self, output: Path, label: str) -> None:
+    def __init__(self, output: Path, label: str, outcome: str) -> None:
         self.result = BuildResult(TransitionDataset.open(output, "a") if output.exists() else None)
-        self._output, self._label = output, label
+        self._output, self._label, self._outcome = output, label, outcome
         if self.result.dataset is not None:
             _require_same_label(self.result.dataset, label)
         self._known = set() if self.result.dataset is None else self.result.dataset.bags()
@@ -73,6 +78,9 @@ class _Builder:
                 key = bag.contract.get("session", ""), bag.name, bag.began
                 if key in self._known:
                     self.result.known += 1
+                    return ""
+                if self._outcome and bag.contract.get("outcome") != self._outcome:
+                    self.result.left_out += 1
                     return ""
                 if bag.contract.get("modulation") and dataset is not None and not dataset.notes_modulations:
                     raise ValueError("a modulation acted in it, which this older dataset cannot note")

@@ -35,6 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
         default="",
         help="rewards that './rfs reward relabel' wrote beside the bags; without it, the recorded ones",
     )
+    make.add_argument("--outcome", choices=("success", "failure"), help="these episodes alone; default: all")
     info = commands.add_parser("info", help="what is in a dataset")
     info.add_argument("dataset", type=Path)
     info.add_argument("--json", metavar="FILE", type=Path, help="also write it as JSON")
@@ -68,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options, console = build_parser().parse_args(argv), Console()
     try:
         if options.command == "build":
-            return _build(options.bags, options.output, console, options.rewards)
+            return _build(options, console)
         if options.command == "info":
             return _info(options.dataset, options.json, console)
         if options.command == "import":
@@ -82,16 +83,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _build(paths: Sequence[Path], output: Path, console: Console, label: str) -> int:
-    began = time.perf_counter()
-    if label:
-        check_label(label)
-    result = build(find_bags(paths), output, console, label)
+def _build(options: argparse.Namespace, console: Console) -> int:
+    began, output = time.perf_counter(), options.output
+    if options.rewards:
+        check_label(options.rewards)
+    result = build(find_bags(options.bags), output, console, options.rewards, options.outcome or "")
     if result.dataset is None:
         console.print("[red]no bag could be used, no dataset was written[/]")
         return 1
     added, known = f"{result.added} episodes added", f", {result.known} were in it" if result.known else ""
-    skipped = f", {len(result.skipped)} skipped" if result.skipped else ""
+    skipped = f", {result.left_out} of another outcome left out" if result.left_out else ""
+    skipped += f", {len(result.skipped)} skipped" if result.skipped else ""
     transitions, seconds = len(result.dataset.rows()), time.perf_counter() - began
     line = f"{output}: {added}{known}{skipped}; {len(result.dataset)} episodes, {transitions} transitions"
     console.print(f"{line}, {seconds:.1f} s", highlight=False, soft_wrap=True, markup=False)

@@ -172,6 +172,14 @@ def test_building_goes_on_where_it_was_interrupted(bags, tmp_path, monkeypatch, 
         np.testing.assert_array_equal(again.array(name)[:], whole.array(name)[:])
 
 
+def test_episodes_of_one_outcome_alone(bags, tmp_path, capsys):
+    assert main(["build", str(bags), "-o", str(tmp_path / "s.zarr"), "--outcome", "success"]) == 0
+    assert "2 of another outcome left out; 1 episodes" in capsys.readouterr().out.replace("\n", " ")
+    assert [str(o) for o in TransitionDataset.open(tmp_path / "s.zarr").array("outcome")[:]] == ["success"]
+    assert main(["build", str(bags), "-o", str(tmp_path / "s.zarr")]) == 0  # the others join them
+    assert len(TransitionDataset.open(tmp_path / "s.zarr")) == 3
+
+
 def test_info_tells_what_is_in_it(dataset, tmp_path, capsys):
     assert main(["info", str(dataset.path), "--json", str(tmp_path / "info.json")]) == 0
     info = json.loads((tmp_path / "info.json").read_text())

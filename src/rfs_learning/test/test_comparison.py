@@ -20,6 +20,7 @@ from rfs_learning.rollout import Trial
 from rfs_sim_bridge.task_config import TaskConfig
 
 SMALL = {
+    "title": "A small one",
     "protocol": "paper",
     "severity": 1.0,
     "against": "rfs",
@@ -86,6 +87,7 @@ def test_the_report_compares_with_the_method_that_is_named(tmp_path):
         for seed, successes in enumerate(counts):
             record(name, successes).write(tmp_path / name / f"{seed}.json")
     text = write_report(small(), tmp_path).read_text()
+    assert text.startswith("# A small one")
     assert "| RFS | 3 |" in text
     assert "| BC | 0 | - | - | - |" in text
     ahead = next(

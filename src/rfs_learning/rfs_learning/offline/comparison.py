@@ -18,7 +18,7 @@ PACKAGED = ("figure6", "corrections")
 CORRECTIONS = "corrections"
 """The dataset of a method that names none."""
 Training = Literal["offline", "finetune"]
-_ENTRIES = {"protocol", "severity", "against", "methods"}
+_ENTRIES = {"title", "protocol", "severity", "against", "methods"}
 _METHOD = {"label", "train", "data", "with", "settings"}
 
 
@@ -67,6 +67,7 @@ class Comparison:
     """Methods, the one that all others are compared with, and how they are evaluated."""
 
     name: str
+    title: str
     protocol: str
     severity: float
     against: str
@@ -105,7 +106,8 @@ class Comparison:
         if not isinstance(methods, Mapping):
             raise ValueError(f"methods must be a mapping, got {methods!r}")
         contenders = tuple(_contender(str(key), entry) for key, entry in methods.items())
-        return cls(name, str(values["protocol"]), float(values["severity"]), values["against"], contenders)
+        title, protocol, severity = str(values["title"]), str(values["protocol"]), float(values["severity"])
+        return cls(name, title, protocol, severity, values["against"], contenders)
 
     def contender(self, name: str) -> Contender:
         """By name; ValueError names those that exist."""

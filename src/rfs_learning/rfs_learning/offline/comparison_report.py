@@ -50,7 +50,7 @@ def page(comparison: Comparison, methods: Sequence[MethodResults]) -> str:
     """The whole page; methods: the results of each contender, in their order."""
     known = [method for method in methods if method.records]
     made = f"Made by `./rfs compare {comparison.name} --report` from the files beside it. {_NOTE}"
-    parts = [f"# {comparison.name.capitalize()}", made]
+    parts = [f"# {comparison.title}", made]
     if not known:
         return "\n\n".join([*parts, "Nothing is finished yet.\n"])
     groups = groups_of(known)

@@ -33,7 +33,12 @@ def build_parser() -> argparse.ArgumentParser:
         "--protocol", metavar="NAME", help="the trials of './rfs evaluate --protocol NAME', as in 'paper'"
     )
     parser.add_argument("--policy", default="default", help="checkpoint; 'default' is the one that ships")
-    parser.add_argument("--modulation", default="", metavar="PATH", help="checkpoint that adapts the policy")
+    parser.add_argument(
+        "--modulation",
+        default="",
+        metavar="PATH",
+        help="adapts the policy; 'adapted' ships, for --robot target",
+    )
     parser.add_argument("--sim-time", choices=("lockstep", "realtime"), default="lockstep")
     parser.add_argument("--seed", type=int, default=FIRST_SEED, help="seed of the first trial")
     parser.add_argument(

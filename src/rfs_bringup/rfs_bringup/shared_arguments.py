@@ -30,7 +30,10 @@ SEVERITY = Argument(
 )
 POLICY = Argument("policy", "default", "Checkpoint to run, a path; default: the one shipped with rfs_policy")
 MODULATION = Argument(
-    "modulation", "", "Checkpoint that adapts the policy (`./rfs train offline`), a path; empty: none"
+    "modulation",
+    "",
+    "Checkpoint that adapts the policy (`./rfs train offline`), a path; adapted: the one that ships, for "
+    "robot:=target; empty: none",
 )
 OBJECT = Argument(
     "object", "", "Object to grasp, or several with commas; empty: the training objects in turn"
@@ -64,7 +67,7 @@ def check_shared(values: Mapping[str, Value]) -> None:
         raise ValueError("robot:=hardware needs sim_time:=realtime: a real robot does not wait")
     if values["policy"] != "default" and not Path(str(values["policy"])).exists():
         raise FileNotFoundError(f"policy:={values['policy']}: there is no such checkpoint file or folder")
-    if values["modulation"] and not Path(str(values["modulation"])).expanduser().exists():
+    if not (values["modulation"] in ("", "adapted") or Path(str(values["modulation"])).expanduser().exists()):
         raise FileNotFoundError(f"modulation:={values['modulation']}: there is no such file or folder")
 
 

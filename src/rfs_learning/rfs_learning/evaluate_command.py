@@ -29,7 +29,11 @@ def build_parser() -> argparse.ArgumentParser:
     """Arguments of `./rfs evaluate`."""
     parser = argparse.ArgumentParser(prog="rfs evaluate", description="Success rate of a policy.")
     parser.add_argument("--policy", default="default", help="checkpoint; 'default' is the one that ships")
-    parser.add_argument("--modulation", metavar="PATH", help="checkpoint that adapts the policy")
+    parser.add_argument(
+        "--modulation",
+        metavar="PATH",
+        help="adapts the policy; 'adapted' ships, for --robot target",
+    )
     parser.add_argument(
         "--protocol",
         metavar="NAME",

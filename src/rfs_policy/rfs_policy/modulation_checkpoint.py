@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,6 +25,8 @@ from rfs_policy.modulation_config import ModulationConfig
 FORMAT = "rfs-modulation"
 VERSION = 1
 FILE_NAME = "modulation.safetensors"
+SHIPPED = "adapted"
+"""Stands for the one that ships, for the policy 'default' on the simulated target robot."""
 
 
 class Base(Protocol):
@@ -95,7 +98,7 @@ def load_modulation(path: str | os.PathLike[str], base: Base | None = None) -> M
     """Read and check a modulation.
 
     Args:
-        path: the file, or the folder that holds `modulation.safetensors`.
+        path: the file, or the folder that holds `modulation.safetensors`, or 'adapted'.
         base: the policy that it is to steer; checked when given.
 
     Raises:
@@ -117,7 +120,9 @@ def load_modulation(path: str | os.PathLike[str], base: Base | None = None) -> M
 
 
 def modulation_file(path: str | os.PathLike[str]) -> Path:
-    """The modulation's file, given it or its folder."""
+    """The modulation's file, given it or its folder; 'adapted' is the one that ships with this package."""
+    if os.fspath(path) == SHIPPED:
+        return Path(str(files("rfs_policy").joinpath("data", SHIPPED, FILE_NAME)))
     path = Path(path).expanduser()
     return path if path.suffix == ".safetensors" or path.is_file() else path / FILE_NAME
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from random_policies import configs, random_network
-from rfs_policy.checkpoint import save_checkpoint
+from rfs_policy.checkpoint import load_checkpoint, save_checkpoint
 from rfs_policy.layout import ARM_JOINTS_23, DELTA_POSE
 from rfs_policy.modulation_checkpoint import (
     FILE_NAME,
@@ -43,6 +43,11 @@ def rewrite(file, **changes) -> None:
     with safe_open(file, framework="numpy") as stream:
         header = json.loads(stream.metadata()[FORMAT])
     save_file(load_file(file), file, {FORMAT: json.dumps({**header, **changes})})
+
+
+def test_the_one_that_ships_belongs_to_the_policy_that_ships():
+    shipped = load_modulation("adapted", load_checkpoint("default"))
+    assert (shipped.config.latent, shipped.config.residual) == (True, True)
 
 
 def test_round_trip(tmp_path, modulation, base):

@@ -1,7 +1,30 @@
-"""Entries of settings files."""
+"""Settings from YAML that are packaged, or in a file of one's own."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+Made = TypeVar("Made")
+
+
+def from_settings(name: str, packaged: Sequence[str], what: str, make: Callable[[str, Any], Made]) -> Made:
+    """What `make` makes of a name and the entries of config/NAME.yaml, or of a YAML file's stem and entries.
+
+    Raises:
+        ValueError: there is no such file, it is not YAML, or its entries make no sense; the text names it as
+            a `what`.
+    """
+    file = Path(name)
+    if name not in packaged and not file.is_file():
+        raise ValueError(f"there is no {what} '{name}': give {', '.join(packaged)} or a YAML file")
+    source = files("rfs_learning").joinpath(f"config/{name}.yaml") if name in packaged else file
+    try:
+        return make(file.stem, yaml.safe_load(source.read_text()))
+    except (yaml.YAMLError, UnicodeDecodeError, TypeError, ValueError) as error:
+        raise ValueError(f"the {what} '{name}' cannot be used: {error}") from error
 
 
 def require_entries(values: Any, known: set[str], needed: set[str], what: str) -> None:

@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import yaml
 from rfs_sim_bridge.robot_shift import RobotShift
 
-from rfs_learning.entries import require_entries
+from rfs_learning.entries import from_settings, require_entries
 from rfs_learning.offline.finetune import finetune_config
 from rfs_learning.offline.offline_config import OfflineConfig
 from rfs_learning.protocol import Protocol
@@ -88,15 +86,7 @@ class Comparison:
             ValueError: there is none, it is not YAML, or an entry is unknown or makes no sense; the text
                 names it.
         """
-        file = Path(name)
-        if name not in PACKAGED and not file.is_file():
-            raise ValueError(f"there is no comparison '{name}': give {', '.join(PACKAGED)} or a YAML file")
-        packaged = files("rfs_learning").joinpath(f"config/{name}.yaml")
-        try:
-            values = yaml.safe_load(packaged.read_text() if name in PACKAGED else file.read_text())
-            return cls.from_dict(file.stem, values)
-        except (yaml.YAMLError, UnicodeDecodeError, TypeError, ValueError) as error:
-            raise ValueError(f"the comparison '{name}' cannot be used: {error}") from error
+        return from_settings(name, PACKAGED, "comparison", cls.from_dict)
 
     @classmethod
     def from_dict(cls, name: str, values: Mapping[str, Any]) -> "Comparison":

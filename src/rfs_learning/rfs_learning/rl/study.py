@@ -2,13 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from rfs_learning.entries import require_entries
+from rfs_learning.entries import from_settings, require_entries
 from rfs_learning.rl.methods import find_method
 from rfs_learning.rl.rl_config import RlConfig
 from rfs_learning.rl.table1_plan import Cell, EvaluationPlan, Plan
@@ -45,15 +42,7 @@ class Study:
             ValueError: there is none, it is not YAML, or an entry is unknown or makes no sense; the text
                 names it.
         """
-        file = Path(name)
-        if name not in PACKAGED and not file.is_file():
-            raise ValueError(f"there is no study '{name}': give {', '.join(PACKAGED)} or a YAML file")
-        packaged = files("rfs_learning").joinpath(f"config/{name}.yaml")
-        try:
-            values = yaml.safe_load(packaged.read_text() if name in PACKAGED else file.read_text())
-            return cls.from_dict(file.stem, values)
-        except (yaml.YAMLError, UnicodeDecodeError, TypeError, ValueError) as error:
-            raise ValueError(f"the study '{name}' cannot be used: {error}") from error
+        return from_settings(name, PACKAGED, "study", cls.from_dict)
 
     @classmethod
     def from_dict(cls, name: str, values: Mapping[str, Any]) -> "Study":

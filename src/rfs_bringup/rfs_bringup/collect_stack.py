@@ -155,7 +155,7 @@ def _check(values: Mapping[str, Value]) -> None:
             f"session:={values['session']} cannot name a folder: use letters, digits, '.', '_' and '-'"
         )
     if simulated(values) and values["object"]:
-        check_objects(str(values["object"]).split(","), values["sim"])
+        check_objects(str(values["object"]).split(","))
 
 
 COLLECT = Stack(

@@ -51,7 +51,7 @@ class DemoRun:
     def prepare(self) -> None:
         """Make the folder, with the plan that the runner reads. Raises what `nodes` does."""
         self.nodes()
-        check_objects(self.objects, self.sim)
+        check_objects(self.objects)
         self.folder.mkdir(parents=True)
         self.plan.write_text(json.dumps([job._asdict() for job in self.jobs]) + "\n")
         (self.folder / "config.json").write_text(json.dumps(self.config(), indent=2) + "\n")

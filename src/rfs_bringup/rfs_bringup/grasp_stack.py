@@ -85,7 +85,7 @@ def _check(values: Mapping[str, Value]) -> None:
     if not simulated(values) and values["trials"]:
         raise ValueError("trials:= needs a simulator (sim:=mujoco): only that resets its scene by itself")
     if values["object"]:
-        check_objects(str(values["object"]).split(","), values["sim"])
+        check_objects(str(values["object"]).split(","))
 
 
 GRASP = Stack("grasp", "Grasp trials with a point-cloud flow policy", GRASP_ARGUMENTS, grasp_nodes)

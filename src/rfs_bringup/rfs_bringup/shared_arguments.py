@@ -109,19 +109,10 @@ def robot_entries(values: Mapping[str, Value]) -> dict[str, Value]:
     return {"robot": f"target {severity:g}", "robot_shift": shift}
 
 
-def check_objects(names: list[str], sim: Value) -> None:
-    """ValueError for an object that the simulator does not know."""
-    from rfs_sim_bridge.objects import find_object, object_names
+def check_objects(names: list[str]) -> None:
+    """ValueError for an object that the simulators do not know."""
+    from rfs_sim_bridge.objects import object_names
 
     unknown = [name for name in names if name not in object_names()]
     if unknown:
         raise ValueError(f"object:={unknown[0]} is unknown; known objects: {', '.join(object_names())}")
-    if sim == "isaaclab":
-        from rfs_isaaclab.mjcf_sources import convertible
-
-        refused = [name for name in names if not convertible(find_object(name))]
-        if refused:
-            raise ValueError(
-                f"object:={refused[0]} is an ellipsoid, which Isaac Lab cannot load: choose another one, or "
-                "sim:=mujoco"
-            )

@@ -7,7 +7,6 @@ import pytest
 from rfs_bringup.errors import SetupError
 from rfs_bringup.node_spec import NodeSpec
 from rfs_bringup.ros_flavor import RosFlavor
-from rfs_bringup.shared_arguments import check_objects
 from rfs_bringup.stack import STACKS
 from rfs_bringup.stamps import Stamps
 
@@ -105,10 +104,3 @@ def test_its_node_runs_in_the_other_interpreter_without_our_libraries(
     }
     assert processes.variables_of(node, ours) == {"PYTHONPATH": "/theirs", "KEPT": "1"}
     assert processes.variables_of(NodeSpec("policy", "rfs_policy", "policy_node"), ours) == ours
-
-
-def test_an_object_that_usd_has_no_shape_for_is_refused_before_anything_starts() -> None:
-    check_objects(["cylinder", "mug"], "isaaclab")
-    check_objects(["egg"], "mujoco")
-    with pytest.raises(ValueError, match=r"object:=egg is an ellipsoid.*choose another one"):
-        check_objects(["cylinder", "egg"], "isaaclab")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rfs_sim_bridge.objects import find_object
 
-from rfs_isaaclab.mjcf_sources import ROBOT_NAME, convertible
+from rfs_isaaclab.mjcf_sources import ROBOT_NAME
 
 FOLDER_VARIABLE = "RFS_ISAACLAB_ASSETS"
 _SET_UP = "run ./rfs setup isaaclab"
@@ -40,12 +40,10 @@ def object_in(assets: Path, name: str) -> Path:
     """The object's file.
 
     Raises:
-        ValueError: there is no such object, or USD has no shape for it.
+        ValueError: there is no such object.
         FileNotFoundError: it was not made.
     """
-    if not convertible(find_object(name)):
-        raise ValueError(f"object '{name}' is an ellipsoid, which Isaac Lab cannot load: choose another one")
-    file = assets / "objects" / f"{name}.usda"
+    file = assets / "objects" / f"{find_object(name).name}.usda"
     if not file.is_file():
         raise FileNotFoundError(f"no object '{name}' for Isaac Lab at {file}: {_SET_UP}")
     return file

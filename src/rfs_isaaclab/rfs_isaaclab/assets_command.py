@@ -26,14 +26,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def write_assets(folder: Path, converter: Path) -> list[Path]:
-    """The files written: robot, table, and every object that USD has shapes for."""
-    specs = [find_object(name) for name in object_names()]
+    """The files written: robot, table and every object."""
+    objects = [mjcf_sources.single_object(find_object(name)) for name in object_names()]
     files = [usd_assets.convert(mjcf_sources.robot(), converter, folder)]
     files.append(usd_assets.write_table(folder, TABLE_FRICTION))
-    wanted = [spec for spec in specs if mjcf_sources.convertible(spec)]
-    return files + [
-        usd_assets.convert(mjcf_sources.single_object(s), converter, folder / "objects") for s in wanted
-    ]
+    return files + [usd_assets.convert(spec, converter, folder / "objects") for spec in objects]
 
 
 if __name__ == "__main__":

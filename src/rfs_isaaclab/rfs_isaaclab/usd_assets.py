@@ -1,6 +1,7 @@
 """From MJCF to USD: runs the converter and writes what it loses on the way.
 
-It loses gravity compensation (an attribute under a name that nobody reads) and which shapes collide.
+It loses gravity compensation (an attribute under a name that nobody reads), which shapes collide, and how
+many points a convex hull may have.
 """
 # USD's stubs say None for whatever its C++ returns.
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportGeneralTypeIssues=false
@@ -31,9 +32,12 @@ def convert(spec: mujoco.MjSpec, converter: Path, folder: Path) -> Path:
     with tempfile.TemporaryDirectory() as scratch:
         source = Path(scratch) / f"{spec.modelname}.xml"
         source.write_text(spec.to_xml())
+        for name, content in spec.assets.items():
+            source.with_name(name).write_bytes(content)
         _run(converter, source, Path(scratch) / "out")
         stage = Usd.Stage.Open(str(Path(scratch) / "out" / f"{spec.modelname}.usdc"))
         _write_gravity_compensation(stage, model)
+        _keep_all_points(stage)
         if spec.modelname == ROBOT_NAME:
             _write_collision_filter(stage, model)
         return _save(stage, folder / f"{spec.modelname}.usda")
@@ -65,6 +69,13 @@ def _write_gravity_compensation(stage: Usd.Stage, model: mujoco.MjModel) -> None
         prim.RemoveProperty(_LOST_GRAVCOMP)
         share = float(model.body_gravcomp[model.body(name).id])
         prim.CreateAttribute("mjc:gravcomp", Sdf.ValueTypeNames.Float, custom=False).Set(share)
+
+
+def _keep_all_points(stage: Usd.Stage) -> None:
+    """Newton would make convex hulls of 64 points."""
+    for prim in (prim for prim in stage.Traverse() if prim.IsA(UsdGeom.Mesh)):
+        points = len(UsdGeom.Mesh(prim).GetPointsAttr().Get())
+        prim.CreateAttribute("newton:maxHullVertices", Sdf.ValueTypeNames.Int, custom=False).Set(points)
 
 
 def _write_collision_filter(stage: Usd.Stage, model: mujoco.MjModel) -> None:

@@ -7,7 +7,7 @@ PATH_SEEDS, PATH_STEPS = (1, 2), 30
 EXPERT_JOBS = tuple(
     (name, seed)
     for seed, name in enumerate(
-        ("cylinder", "box", "sphere", "capsule", "bottle", "small_box", "small_cylinder")
+        ("cylinder", "box", "sphere", "capsule", "bottle", "small_box", "small_cylinder", "egg", "plush_bear")
     )
 )
 

@@ -12,11 +12,9 @@ from typing import NoReturn
 
 from rfs_policy.nodes.run import run
 from rfs_sim_bridge.nodes.bridge_node import BridgeNode
-from rfs_sim_bridge.objects import find_object, object_names
+from rfs_sim_bridge.objects import object_names
 from rfs_sim_bridge.robot_shift import TRAINING_ROBOT
 from rfs_sim_bridge.task_config import TaskConfig
-
-from rfs_isaaclab.mjcf_sources import convertible
 
 
 class IsaacLabBridgeNode(BridgeNode):
@@ -29,14 +27,13 @@ class IsaacLabBridgeNode(BridgeNode):
         super().__init__(self._start_isaaclab)
 
     def _start_isaaclab(self, config: TaskConfig):
-        """The engine, with every object that Isaac Lab can load in its scene."""
+        """The engine, with every object in its scene."""
         if config.shift != TRAINING_ROBOT:
             raise ValueError("the target robot needs sim:=mujoco: Isaac Lab has the training robot only")
         self.get_logger().info("starting Isaac Lab; the first time it compiles its kernels for some minutes")
         from rfs_isaaclab.session import started
 
-        names = [name for name in object_names() if convertible(find_object(name))]
-        return self._isaaclab.enter_context(started(names, config))
+        return self._isaaclab.enter_context(started(object_names(), config))
 
 
 def main() -> NoReturn:

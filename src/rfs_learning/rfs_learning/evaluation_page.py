@@ -8,11 +8,11 @@ from rfs_sim_bridge.robot_shift import TRAINING_ROBOT
 from rfs_teleop.page import html_page
 from rfs_teleop.statistics import describe_rate
 
+from rfs_learning.estimates import Estimate
 from rfs_learning.evaluation_plots import region_maps, reward_curves, success_bars
 from rfs_learning.evaluation_table import ALL
 from rfs_learning.failure_modes import MODES
 from rfs_learning.method_results import Difference, MethodResults, compare, groups_of, objects_of_methods
-from rfs_learning.rl.table1_statistics import Estimate
 from rfs_learning.table_region import TableRegion
 
 _STYLE = (

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from rfs_learning.method_results import MethodResults
-from rfs_learning.rl.small_png import small_png
+from rfs_learning.small_png import small_png
 from rfs_learning.table_region import TableRegion
 
 _COLORS = ("#8a94a0", "#3f7fd0", "#1f9e6e", "#e0a030", "#c8443a", "#7a5bb0", "#3aa6b0", "#a0522d")

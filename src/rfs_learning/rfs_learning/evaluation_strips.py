@@ -14,8 +14,8 @@ from rfs_sim_bridge.render import render
 
 from rfs_learning.episode_course import EpisodeCourse
 from rfs_learning.evaluation_record import EvaluationRecord
-from rfs_learning.rl.small_png import small_png
 from rfs_learning.rollout import Rollout, Trial
+from rfs_learning.small_png import small_png
 
 _COLUMNS, _WIDTH, _HEIGHT = 6, 200, 190  # pictures, pixels
 _VIEW, _MIDDLE, _FOVY = (

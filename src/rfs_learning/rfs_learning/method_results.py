@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rfs_learning.estimates import Count, Estimate, rate_difference, rate_estimate
 from rfs_learning.evaluation_record import EvaluationRecord
 from rfs_learning.evaluation_table import ALL
 from rfs_learning.paired_comparison import McNemar, Outcomes, mcnemar, paired_difference
 from rfs_learning.protocol import Job
-from rfs_learning.rl.table1_statistics import Count, Estimate, rate_difference, rate_estimate
 from rfs_learning.rollout import Trial
 
 Objects = Collection[str]

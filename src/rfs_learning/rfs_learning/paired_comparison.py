@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from rfs_learning.rl.table1_statistics import Estimate
+from rfs_learning.estimates import Estimate
 
 Outcomes = NDArray[np.float64]
 """(runs, episodes): 1 for a success, 0 for a failure."""

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from rfs_policy.checkpoint import write_atomically
 
+from rfs_learning.estimates import mean_estimate, rate_difference, rate_estimate
+from rfs_learning.rl.learning_curve import area, steps_to
 from rfs_learning.rl.study import Study, Variant
 from rfs_learning.rl.table1_record import CellRecord
-from rfs_learning.rl.table1_statistics import area, mean_estimate, rate_difference, rate_estimate, steps_to
 from rfs_learning.rl.table1_tables import NOTHING, in_percent, signed, table, with_interval
 
 REPORT_FILE = "README.md"

@@ -17,7 +17,7 @@ from rfs_description import kinematics
 from rfs_learning.rl.action_space import HAND_DIM
 from rfs_learning.rl.demonstrations import Demonstrations
 from rfs_learning.rl.features import MEASURED_FINGERS
-from rfs_learning.rl.small_png import small_png
+from rfs_learning.small_png import small_png
 
 Array = NDArray[np.float64]
 Pixels = NDArray[np.uint8]

@@ -15,7 +15,7 @@ from rfs_sim_bridge.snapshot import Snapshot
 from rfs_learning.rl.episode_choices import Noise, Steering
 from rfs_learning.rl.evaluation import EpisodeResults, Evaluation
 from rfs_learning.rl.rl_config import RlTask
-from rfs_learning.rl.small_png import small_png
+from rfs_learning.small_png import small_png
 
 _GREEN, _RED, _GRAY = "#1f9e6e", "#c8443a", "#9aa4b0"
 _VIEW = (0.52, 0.52, 0.22)  # m, from the middle of what happens to the camera

@@ -12,8 +12,9 @@ import numpy as np
 from rfs_policy.checkpoint import write_atomically
 
 from rfs_learning.differing_settings import differences
+from rfs_learning.estimates import Count
+from rfs_learning.rl.learning_curve import Curve, area, steps_to
 from rfs_learning.rl.table1_plan import Cell, Plan, settings_hash
-from rfs_learning.rl.table1_statistics import Count, Curve, area, steps_to
 
 FORMAT = 1
 RECORD_FILE = "cell.json"

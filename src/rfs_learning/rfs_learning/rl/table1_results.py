@@ -4,22 +4,21 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rfs_learning.rl.episode_choices import Noise
-from rfs_learning.rl.methods import METHODS
-from rfs_learning.rl.table1_plan import BASE, settings_hash
-from rfs_learning.rl.table1_record import CellRecord
-from rfs_learning.rl.table1_statistics import (
+from rfs_learning.estimates import (
     Count,
     Estimate,
-    area,
     combined,
     mean_difference,
     mean_estimate,
     over_tasks,
     rate_difference,
     rate_estimate,
-    steps_to,
 )
+from rfs_learning.rl.episode_choices import Noise
+from rfs_learning.rl.learning_curve import area, steps_to
+from rfs_learning.rl.methods import METHODS
+from rfs_learning.rl.table1_plan import BASE, settings_hash
+from rfs_learning.rl.table1_record import CellRecord
 
 ROWS = (BASE, *METHODS)
 """Of the tables, in the paper's order, after where they start."""

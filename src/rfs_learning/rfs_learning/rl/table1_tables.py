@@ -3,11 +3,12 @@
 import math
 from collections.abc import Iterable, Sequence
 
+from rfs_learning.estimates import Estimate
 from rfs_learning.rl.episode_choices import Noise
+from rfs_learning.rl.learning_curve import REACHED
 from rfs_learning.rl.methods import METHODS, MeanStd
 from rfs_learning.rl.table1_plan import BASE, NOISES
 from rfs_learning.rl.table1_results import ROWS, Results, label
-from rfs_learning.rl.table1_statistics import REACHED, Estimate
 
 PAIRS = (
     ("rfs_hand_arm", "dsrl_hand_arm"),

@@ -1,4 +1,4 @@
-"""Means over seeds with intervals, differences of methods, and what a learning curve says."""
+"""Means over training seeds with intervals, and differences of methods."""
 
 import math
 from collections.abc import Sequence
@@ -10,10 +10,6 @@ from scipy.stats import t as student
 
 Count = tuple[int, int]
 """Successes and episodes of one seed."""
-Curve = Sequence[tuple[int, float]]
-"""(control steps, success rate), by control steps."""
-REACHED = 0.80
-"""Success whose control steps are reported."""
 _CONFIDENCE = 0.95
 
 
@@ -105,22 +101,6 @@ def newcombe_interval(first: Count, second: Count) -> tuple[float, float]:
         (wilson_interval(*first), wilson_interval(*second)),
     )
     return a - b - math.hypot(a - a_low, b_high - b), a - b + math.hypot(a_high - a, b - b_low)
-
-
-def steps_to(curve: Curve, rate: float = REACHED) -> int | None:
-    """Control steps at which the curve first reaches `rate`, straight between its points; None: it never
-    does."""
-    for (before, low), (after, high) in zip([curve[0], *curve], curve, strict=False):
-        if high >= rate:
-            share = 0.0 if high == low else (rate - low) / (high - low)
-            return round(before + max(share, 0.0) * (after - before))
-    return None
-
-
-def area(curve: Curve) -> float:
-    """Mean success while training: the area under the curve over its length, 0 to 1."""
-    steps, rates = np.transpose(np.asarray(curve, float))
-    return float(np.trapezoid(rates, steps) / (steps[-1] - steps[0]))
 
 
 def _total(counts: Sequence[Count]) -> Count:

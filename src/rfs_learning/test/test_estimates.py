@@ -1,4 +1,4 @@
-"""Intervals that hold what they promise, and figures of learning curves."""
+"""Intervals that hold what they promise."""
 
 import math
 
@@ -6,17 +6,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rfs_learning.rl.methods import METHODS
-from rfs_learning.rl.table1_statistics import (
-    area,
+from rfs_learning.estimates import (
     mean_difference,
     mean_estimate,
     newcombe_interval,
     over_tasks,
     rate_difference,
     rate_estimate,
-    steps_to,
 )
+from rfs_learning.rl.methods import METHODS
 from rfs_teleop.statistics import wilson_interval
 from scipy.stats import ttest_ind
 
@@ -113,29 +111,3 @@ def test_overall_lies_between_its_tasks() -> None:
     found, parts = over_tasks(tasks), [rate_estimate(task) for task in tasks]
     assert found.mean == pytest.approx(np.mean([part.mean for part in parts]))
     assert found.high - found.low < max(part.high - part.low for part in parts)
-
-
-CURVE = [(0, 0.2), (100, 0.6), (200, 1.0), (300, 0.7)]
-
-
-def test_steps_to_a_rate_lie_straight_between_points() -> None:
-    assert steps_to(CURVE, 0.8) == 150
-    assert steps_to(CURVE, 0.1) == 0
-    assert steps_to(CURVE[:2], 0.8) is None
-
-
-@settings(deadline=None)
-@given(st.lists(st.floats(0, 1), min_size=2, max_size=6), st.floats(0.05, 1))
-def test_a_rate_is_reached_when_and_only_when_a_point_reaches_it(rates, wanted) -> None:
-    curve = [(1000 * n, rate) for n, rate in enumerate(rates)]
-    found = steps_to(curve, wanted)
-    first = next((n for n, rate in enumerate(rates) if rate >= wanted), None)
-    assert (found is None) == (first is None)
-    if found is not None and first is not None:
-        assert 1000 * max(first - 1, 0) <= found <= 1000 * first
-
-
-def test_area_is_the_mean_over_the_curve() -> None:
-    assert area([(0, 0.0), (50, 1.0)]) == 0.5
-    assert area([(0, 0.3), (10, 0.3), (90, 0.3)]) == pytest.approx(0.3)
-    assert area(CURVE) == pytest.approx((0.4 + 0.8 + 0.85) / 3)

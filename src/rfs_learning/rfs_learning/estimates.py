@@ -84,12 +84,14 @@ def mean_difference(first: Sequence[float], second: Sequence[float]) -> Estimate
     if count < 2:
         return Estimate(mean, std, math.nan, math.nan, count)
     parts = [float(np.var(values, ddof=1)) / len(values) for values in (first, second)]
-    if sum(parts) == 0.0:
+    total = sum(parts)
+    if total == 0.0:
         return Estimate(mean, std, mean, mean, count)
-    freedom = sum(parts) ** 2 / sum(
-        part**2 / (len(values) - 1) for part, values in zip(parts, (first, second), strict=True)
+    shares = [part / total for part in parts]  # whose squares, unlike those of tiny parts, are not 0
+    freedom = 1.0 / sum(
+        share**2 / (len(values) - 1) for share, values in zip(shares, (first, second), strict=True)
     )
-    half = _quantile(freedom) * math.sqrt(sum(parts))
+    half = _quantile(freedom) * math.sqrt(total)
     return Estimate(mean, std, mean - half, mean + half, count)
 
 

@@ -81,7 +81,7 @@ class EvaluationRecord:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(
                 f"'{file}' is not an evaluation that can be read here ({error}): "
-                "write it with './rfs evaluate --json' or './rfs demo --json'"
+                "write one with './rfs evaluate --json', or take evaluation.json of a './rfs demo' run"
             ) from error
 
     @classmethod

@@ -20,7 +20,7 @@ from rfs_sim_bridge.task_config import TaskConfig
 class IsaacLabBridgeNode(BridgeNode):
     """Isaac Lab runs while the node does."""
 
-    POINTS_PERIOD = 1 / 10  # a cloud takes longer than a slice of its physics, which needs the time
+    POINTS_PERIOD = 1 / 10  # its physics needs the time
 
     def __init__(self) -> None:
         self._isaaclab = ExitStack()

@@ -1,14 +1,15 @@
 """Studies: variants over the packaged settings, and their report."""
 
-from functools import partial
 from io import StringIO
 from pathlib import Path
 
 import pytest
-from rfs_learning.rl.ablations import main, run
+from rfs_learning.rl.ablations import main
 from rfs_learning.rl.ablations_report import page, write_report
+from rfs_learning.rl.methods import METHODS
 from rfs_learning.rl.rl_config import RlConfig
 from rfs_learning.rl.study import PACKAGED, Study
+from rfs_learning.rl.table1 import sit
 from rich.console import Console
 from table1_fakes import finished, worker
 
@@ -30,12 +31,25 @@ def small(**changes: object) -> Study:
 
 
 @pytest.mark.parametrize("name", PACKAGED)
-def test_variants_of_packaged_studies_differ_from_the_first_one_and_from_each_other(name):
+def test_variants_of_packaged_studies_differ_and_references_are_as_in_table_1(name):
     study = Study.load(name)
     made = [(variant.method, str(variant.config.to_dict())) for variant in study.variants]
     assert len(set(made)) == len(made) > 2
     usual = RlConfig.load().with_ppo(control_steps=study.variants[0].config.ppo.control_steps)
-    assert study.variants[0].config == usual
+    references = [variant for variant in study.variants if variant.reference == variant.name]
+    assert all(variant.config == usual for variant in references)
+    assert study.variants[0] in references
+
+
+def test_the_tuning_study_treats_all_methods_alike():
+    """Each is compared with itself, under the same changes."""
+    study = Study.load("tuning")
+    effort: dict[str, list[float]] = {}
+    for variant in study.variants:
+        assert study.variant(variant.reference).method == variant.method
+        effort.setdefault(variant.method, []).append(variant.config.ppo.learning_rate)
+    assert set(effort) == set(METHODS)
+    assert set(map(tuple, effort.values())) == {(5e-4, 2.5e-4, 1e-3)}
 
 
 def test_a_variant_changes_what_it_names_and_nothing_else():
@@ -65,8 +79,8 @@ def test_what_makes_no_sense_is_named(changes, named):
 
 def write(study: Study, variant: str, seed: int, successes: int, folder: Path) -> None:
     chosen = study.variant(variant)
-    plan, cell = study.plan(chosen, folder / "runs", folder), study.cell(chosen, seed)
-    finished(plan, cell, successes).write(plan.result_file(cell))
+    job = study.job(chosen, seed, folder / "runs", folder)
+    finished(job.plan, job.cell, successes).write(job.result_file)
 
 
 def test_the_report_compares_with_the_first_variant(tmp_path):
@@ -82,6 +96,15 @@ def test_the_report_compares_with_the_first_variant(tmp_path):
     assert chunk.startswith("| `chunk`: open loop | 0 | -")
 
 
+def test_the_report_compares_with_the_nearest_reference_above(tmp_path):
+    entries = {"other": {"says": "it", "method": "pca", "reference": True}, "more": {"says": "it, more"}}
+    study = small(variants=SMALL["variants"] | entries)
+    for name, successes in (("usual", 100), ("tight", 120), ("other", 20), ("more", 60)):
+        write(study, name, 0, successes, tmp_path)
+    rows = [line for line in write_report(study, tmp_path).read_text().splitlines() if line.startswith("| `")]
+    assert [row.split(" | ")[3].partition(" ")[0] for row in rows] == ["-", "**+0.100", "-", "-", "**+0.200"]
+
+
 def test_a_difference_of_one_seed_knows_its_episodes_only(tmp_path):
     study = small()
     write(study, "usual", 0, 100, tmp_path)
@@ -92,23 +115,39 @@ def test_a_difference_of_one_seed_knows_its_episodes_only(tmp_path):
 
 def test_nothing_known_is_a_page_as_well():
     study = small()
-    assert "| `tight`: a0 within 0.5 | 0 |" in page(study, [[], [], []])
+    assert "| `tight`: a0 within 0.5 | 0 |" in page(study, {variant.name: [] for variant in study.variants})
 
 
 def test_all_variants_are_run_and_finished_runs_are_kept(tmp_path):
     study = small()
-    plans = partial(study.plan, output=tmp_path / "runs", results=tmp_path)
-    command = worker(tmp_path, plans(study.variants[0]), rfs_chunk_hand="diverge")
+    jobs = [
+        study.job(variant, seed, tmp_path / "runs", tmp_path) for seed in (0, 1) for variant in study.variants
+    ]
+    command = worker(tmp_path, jobs[0].plan, rfs_chunk_hand="diverge")
     told = Console(file=StringIO())
-    for variants in (study.variants, study.variants[::2]):  # the fake run notes the settings of 'usual'
-        whole, failed = run(study, variants, (0, 1), plans, 2, told, command)
+    for some in (jobs, jobs[::3]):  # the fake run notes the settings of 'usual', whatever it does
+        whole, failed = sit(some, 2, told, command)
         assert whole
-        assert set(failed) == {"chunk, seed 0", "chunk, seed 1"}
-    for variant in study.variants[:2]:
-        for seed in (0, 1):
-            folder = plans(variant).run_folder(study.cell(variant, seed))
-            assert (folder / "begun").read_text() == "x", "run once, not once each time"
+    assert failed == {}
+    assert [(job.folder / "begun").read_text() for job in jobs] == ["x"] * 6, "run once, not once each time"
     assert "| `tight`: a0 within 0.5 | 2 |" in write_report(study, tmp_path).read_text()
+
+
+def test_runs_that_fail_are_named_by_variant_and_seed(tmp_path):
+    study = small()
+    job = study.job(study.variant("chunk"), 1, tmp_path / "runs", tmp_path)
+    command = worker(tmp_path, job.plan, rfs_chunk_hand="diverge")
+    whole, failed = sit([job], 2, Console(file=StringIO()), command)
+    assert whole
+    assert list(failed) == ["chunk, seed 1"]
+
+
+def test_variants_share_a_base_where_it_is_the_same(tmp_path):
+    deeper = {"deeper": {"says": "another base", "changes": {"base": {"depth": 4}}}}
+    study = small(variants=SMALL["variants"] | deeper)
+    jobs = [study.job(variant, 0, tmp_path / "runs", tmp_path) for variant in study.variants]
+    usual, tight, chunk, deep = (job.plan.ingredients_folder("power") for job in jobs)
+    assert usual == tight == chunk != deep
 
 
 def test_an_unknown_study_or_variant_is_an_error(capsys):

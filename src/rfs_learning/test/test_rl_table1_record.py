@@ -87,7 +87,7 @@ def test_settings_of_other_tasks_and_of_cameras_do_not_decide(tmp_path: Path) ->
 
 
 def test_a_plan_goes_through_json(tmp_path: Path) -> None:
-    plan = make_plan(tmp_path, points=3, levels=(0.0, 1.0))
+    plan = replace(make_plan(tmp_path, points=3, levels=(0.0, 1.0)), ingredients=tmp_path / "bases")
     assert Plan.from_dict(json.loads(json.dumps(plan.to_dict()))) == plan
 
 
@@ -132,16 +132,16 @@ def test_final_episodes_were_not_seen_while_training() -> None:
 def test_time_left_comes_from_cells_alike(tmp_path: Path) -> None:
     plan = make_plan(tmp_path)
     slow, fast, base = Cell("power", "pca", 0), Cell("power", "rfs_hand", 0), Cell("power", BASE, 0)
-    assert TimeLeft([finished(plan, base, 10)]).of_cells([slow], {}, 1) is None
+    assert TimeLeft([finished(plan, base, 10)]).of_cells([(slow, 0.0)], 1) is None
     left = TimeLeft(
         [finished(plan, slow, 10, training_seconds=900.0), finished(plan, fast, 10), finished(plan, base, 9)]
     )
     assert left.of_cell(Cell("power", "pca", 2)) == 1000.0
     assert left.of_cell(Cell("pinch", "rfs_hand", 1)) == 600.0
     assert left.of_cell(Cell("pinch", "vqvae", 1)) == 800.0
-    assert left.of_cells([Cell("power", "pca", 1)], {Cell("power", "pca", 2): 400.0}, 2) == 1000.0
-    assert left.of_cells([], {Cell("power", "pca", 1): 5000.0}, 2) == 100.0
-    assert left.of_cells([], {}, 2) == 0.0
+    assert left.of_cells([(Cell("power", "pca", 1), 0.0), (Cell("power", "pca", 2), 400.0)], 2) == 1000.0
+    assert left.of_cells([(Cell("power", "pca", 1), 5000.0)], 2) == 100.0
+    assert left.of_cells([], 2) == 0.0
 
 
 def test_time_left_follows_the_pace_of_this_machine(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import TextIO
 
 import pytest
 from rfs_learning.rl.table1 import Sitting, main, standing
-from rfs_learning.rl.table1_plan import Cell, Plan
+from rfs_learning.rl.table1_plan import Cell, Job, Plan
 from rfs_learning.rl.table1_record import RECORD_FILE, CellRecord
 from rfs_learning.rl.table1_runner import LOG_FILE, CellProcess, Ending, Runner
 from rich.console import Console
@@ -22,10 +22,14 @@ METHODS = ("pca", "vqvae", "rfs_hand")
 CELLS = [Cell("power", method, 0) for method in METHODS]
 
 
-def run(plan: Plan, command: list[str], jobs: int = 2) -> dict[str, Ending]:
+def jobs_of(plan: Plan) -> list[Job]:
+    return [Job(plan, cell, str(cell)) for cell in CELLS]
+
+
+def run(plan: Plan, command: list[str], at_once: int = 2) -> dict[str, Ending]:
     endings: list[Ending] = []
-    assert Runner(plan, jobs, on_end=endings.append, command=command).run(CELLS)
-    return {ending.cell.method: ending for ending in endings}
+    assert Runner(at_once, on_end=endings.append, command=command).run(jobs_of(plan))
+    return {ending.job.cell.method: ending for ending in endings}
 
 
 def begun(plan: Plan, method: str) -> int:
@@ -45,7 +49,7 @@ def test_cells_are_finished_and_their_output_is_logged(tmp_path: Path) -> None:
 
 def test_a_cell_that_diverges_or_dies_is_recorded_and_the_others_go_on(tmp_path: Path) -> None:
     plan = make_plan(tmp_path)
-    endings = run(plan, worker(tmp_path, plan, pca="diverge", vqvae="die"), jobs=1)
+    endings = run(plan, worker(tmp_path, plan, pca="diverge", vqvae="die"), at_once=1)
     assert "value loss is not finite" in endings["pca"].problem
     assert "SIGKILL" in endings["vqvae"].problem
     assert LOG_FILE in endings["vqvae"].problem
@@ -57,7 +61,7 @@ def test_a_cell_that_diverges_or_dies_is_recorded_and_the_others_go_on(tmp_path:
 
 def test_a_cell_that_ends_before_it_has_its_order_is_a_failure_like_others(tmp_path: Path) -> None:
     plan = make_plan(tmp_path)
-    process = CellProcess(plan, CELLS[0], [sys.executable, "-c", "raise SystemExit(3)"])
+    process = CellProcess(jobs_of(plan)[0], [sys.executable, "-c", "raise SystemExit(3)"])
     process.process.wait()
     process._order({"too": "late"})
     assert "exit code 3" in process.ending().problem
@@ -66,7 +70,7 @@ def test_a_cell_that_ends_before_it_has_its_order_is_a_failure_like_others(tmp_p
 def test_a_failed_cell_is_tried_again_but_not_one_that_would_diverge_again(tmp_path: Path) -> None:
     plan = make_plan(tmp_path)
     run(plan, worker(tmp_path, plan, pca="diverge", vqvae="die"))
-    assert [standing(plan, cell) is None for cell in CELLS] == [False, True, False]
+    assert [standing(job) is None for job in jobs_of(plan)] == [False, True, False]
 
 
 def test_a_failure_keeps_what_the_cell_had_reached(tmp_path: Path) -> None:
@@ -95,13 +99,11 @@ def drive(plan: Plan, command: list[str]) -> None:
         with (plan.output / "news").open("w") as news:
             news.write(f"{text}\n")
 
-    runner = Runner(
-        plan,
-        2,
-        on_end=lambda ending: tell(f"{'stopped' if ending.interrupted else 'ended'} {ending.cell.method}"),
-        command=command,
-    )
-    tell("whole" if runner.run(CELLS) else "interrupted")
+    def ended(ending: Ending) -> None:
+        tell(f"{'stopped' if ending.interrupted else 'ended'} {ending.job.cell.method}")
+
+    runner = Runner(2, on_end=ended, command=command)
+    tell("whole" if runner.run(jobs_of(plan)) else "interrupted")
 
 
 def driver(plan: Plan, command: list[str]) -> BaseProcess:
@@ -129,9 +131,9 @@ def test_killing_everything_loses_no_finished_cell(tmp_path: Path) -> None:
     assert news.readline() == "saved vqvae\n"
 
     (plan.output / "news").unlink()
-    left = [cell for cell in CELLS if standing(plan, cell) is None]
-    assert left == [CELLS[1]]
-    assert Runner(plan, 2, command=worker(tmp_path, plan)).run(left)
+    left = [job for job in jobs_of(plan) if standing(job) is None]
+    assert [job.cell for job in left] == [CELLS[1]]
+    assert Runner(2, command=worker(tmp_path, plan)).run(left)
     assert all(CellRecord.read(plan.result_file(cell)).finished for cell in CELLS)
     assert [begun(plan, method) for method in METHODS] == [1, 2, 1]
     assert all(plan.result_file(cell).read_bytes() == content for cell, content in before.items())
@@ -157,12 +159,12 @@ def test_a_sitting_does_what_is_missing_and_tells_how_long_the_rest_takes(tmp_pa
     known.write(plan.result_file(CELLS[0]))
     command = worker(tmp_path, plan, vqvae="diverge")
     output = StringIO()
-    sitting = Sitting(plan, CELLS, 2, Progress(console=Console(file=output, width=200)), command)
+    sitting = Sitting(jobs_of(plan), 2, Progress(console=Console(file=output, width=200)), command)
     assert sitting.run()
     text = output.getvalue()
     assert "3 cells, 1 of them known; 2 left, about 10 min (from 1 measured cells)" in text
     assert "none left" in text
-    assert list(sitting.failed) == [CELLS[1]]
+    assert list(sitting.failed) == [str(CELLS[1])]
     assert begun(plan, "pca") == 0
 
 

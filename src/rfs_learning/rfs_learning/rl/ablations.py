@@ -1,23 +1,20 @@
 """`./rfs ablations`: what RFS depends on, one thing changed at a time.
 
-Each variant is trained and evaluated like a cell of table 1, one variant after the other. What is finished is
-kept: Ctrl-C at any time, the same command goes on.
+Each variant is trained and evaluated like a cell of table 1. What is finished is kept: Ctrl-C at any time,
+the same command goes on.
 """
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from rfs_learning.rl.ablations_report import write_report
-from rfs_learning.rl.study import PACKAGED, Study, Variant
+from rfs_learning.rl.study import PACKAGED, Study
 from rfs_learning.rl.table1 import FAILED, INTERRUPTED, SEEDS, sit
 from rfs_learning.rl.table1_cells import in_a_sentence
-from rfs_learning.rl.table1_plan import Plan
-from rfs_learning.rl.table1_runner import COMMAND
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -37,30 +34,6 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def run(
-    study: Study,
-    variants: Sequence[Variant],
-    seeds: Sequence[int],
-    plans: Callable[[Variant], Plan],
-    jobs: int,
-    console: Console,
-    command: Sequence[str] = COMMAND,
-) -> tuple[bool, dict[str, str]]:
-    """Whether all runs had their turn (Ctrl-C ends them), and what went wrong in which.
-
-    The seeds of one variant run side by side, `jobs` at once; a finished run is passed over.
-    """
-    failed: dict[str, str] = {}
-    for variant in variants:
-        console.print(f"{variant.name}: {variant.says}", highlight=False, soft_wrap=True)
-        cells = [study.cell(variant, seed) for seed in seeds]
-        whole, problems = sit(plans(variant), cells, jobs, console, command)
-        failed |= {f"{variant.name}, seed {cell.seed}": problem for cell, problem in problems.items()}
-        if not whole:
-            return False, failed
-    return True, failed
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line; the exit code is 1 when a run failed."""
     args, console = build_parser().parse_args(argv), Console()
@@ -70,10 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         variants = [study.variant(name) for name in dict.fromkeys(names)]
         output = args.output or Path("runs", study.name)
         results = args.results or Path("results", study.name)
-        plans = partial(study.plan, output=output, results=results)
-        whole, failed = True, {}
-        if not args.report:
-            whole, failed = run(study, variants, args.seeds, plans, args.jobs, console)
+        jobs = [study.job(variant, seed, output, results) for seed in args.seeds for variant in variants]
+        whole, failed = (True, {}) if args.report else sit(jobs, args.jobs, console)
         page = write_report(study, results)
     except (ValueError, OSError) as error:
         print(f"rfs ablations: {in_a_sentence(error)}", file=sys.stderr)

@@ -1,6 +1,6 @@
 """Report of a study in Markdown: README.md in its results folder, from the records of its runs alone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rfs_policy.checkpoint import write_atomically
@@ -31,22 +31,23 @@ def write_report(study: Study, results: Path) -> Path:
     Raises:
         ValueError: a file in the folder is no record of a run.
     """
-    records = [_records(study, variant, results) for variant in study.variants]
+    records = {variant.name: _records(study, variant, results) for variant in study.variants}
     write_atomically(results / REPORT_FILE, page(study, records).encode())
     return results / REPORT_FILE
 
 
-def page(study: Study, records: Sequence[Sequence[CellRecord]]) -> str:
-    """The whole page; records: finished ones of each variant."""
-    rows = [_row(*known, records[0]) for known in zip(study.variants, records, strict=True)]
+def page(study: Study, records: Mapping[str, Sequence[CellRecord]]) -> str:
+    """The whole page; records: finished ones of each variant, by its name."""
+    rows = [_row(variant, records[variant.name], records[variant.reference]) for variant in study.variants]
     steps, episodes = study.variants[0].config.ppo.control_steps, study.evaluation.final_episodes
     text = (
         f"Made by `./rfs ablations --study {study.name} --report` from the files beside it: {study.task} "
         f"grasps, {steps:,} control steps a run, {episodes} episodes in the last evaluation. Mean ± standard "
         "deviation over seeds and 95 % interval (Student's over seeds, Wilson's over episodes, the wider at "
-        "each end; with one seed Wilson's alone). Difference: from the first row, bold where 0 is outside: "
-        "of many comparisons some are bold by chance. Area: under the learning curve. Infeasible: fingers "
-        "more than 0.5 cm in each other, of the episodes that lifted. Roughness as in table 1."
+        "each end; with one seed Wilson's alone). Difference: from the nearest row above without "
+        "one, bold where 0 is outside: of many comparisons some are bold by chance. Area: under the learning "
+        "curve. Infeasible: fingers more than 0.5 cm in each other, of the episodes that lifted. Roughness "
+        "as in table 1."
     )
     return f"# {study.name.capitalize()}\n\n{text}\n\n{table(_HEAD, rows)}\n"
 

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rfs_learning.rl.methods import METHODS
 from rfs_learning.rl.rl_config import RlConfig
 from rfs_learning.rl.table1_cells import in_a_sentence, training_success
-from rfs_learning.rl.table1_plan import Cell, EvaluationPlan, Plan, cells
+from rfs_learning.rl.table1_plan import EvaluationPlan, Job, Plan, cells
 from rfs_learning.rl.table1_record import RECORD_FILE, CellRecord, open_record
 from rfs_learning.rl.table1_report import write_report
 from rfs_learning.rl.table1_runner import COMMAND, Ending, Runner
@@ -32,95 +32,92 @@ QUICK = EvaluationPlan(points=2, point_episodes=64, final_episodes=128, levels=(
 
 
 class Sitting:
-    """Works through the cells of a plan that are not finished, and tells how it goes."""
+    """Works through the jobs that are not finished, and tells how it goes."""
 
     def __init__(
-        self,
-        plan: Plan,
-        wanted: Sequence[Cell],
-        jobs: int,
-        progress: Progress,
-        command: Sequence[str] = COMMAND,
+        self, jobs: Sequence[Job], at_once: int, progress: Progress, command: Sequence[str] = COMMAND
     ) -> None:
-        self.plan, self.jobs, self.progress, self.command = plan, jobs, progress, command
-        known = {cell: record for cell in wanted if (record := standing(plan, cell))}
-        self.waiting = [cell for cell in wanted if cell not in known]
-        self.failed = {cell: record.problem for cell, record in known.items() if record.problem}
-        self.total, self.time = len(wanted), TimeLeft(known.values())
-        self._began: dict[Cell, float] = {}
-        self._bars: dict[Cell, TaskID] = {}
+        self.at_once, self.progress, self.command = at_once, progress, command
+        known = {job: record for job in jobs if (record := standing(job))}
+        self.waiting = [job for job in jobs if job not in known]
+        self.failed = {job.name: record.problem for job, record in known.items() if record.problem}
+        self.total, self.time = len(jobs), TimeLeft(known.values())
+        self._began: dict[Job, float] = {}
+        self._bars: dict[Job, TaskID] = {}
 
     def run(self) -> bool:
-        """Whether all cells had their turn; False after Ctrl-C."""
+        """Whether all jobs had their turn; False after Ctrl-C."""
         done = self.total - len(self.waiting)
         self._say(f"{self.total} cells, {done} of them known; {self._left()}")
         self._bar = self.progress.add_task("cells", total=self.total, completed=done)
-        runner = Runner(self.plan, self.jobs, self._started, self._ended, self._looked, self.command)
+        runner = Runner(self.at_once, self._started, self._ended, self._looked, self.command)
         return runner.run(self.waiting.copy())
 
-    def _started(self, cell: Cell) -> None:
-        self.waiting.remove(cell)
-        self._began[cell] = time.monotonic()
-        self._bars[cell] = self.progress.add_task(f"  {cell}", total=self.plan.config.ppo.control_steps)
+    def _started(self, job: Job) -> None:
+        self.waiting.remove(job)
+        self._began[job] = time.monotonic()
+        self._bars[job] = self.progress.add_task(f"  {job.name}", total=job.plan.config.ppo.control_steps)
 
-    def _looked(self, running: Sequence[Cell]) -> None:
-        for cell in running:
-            success = training_success(self.plan.run_folder(cell) / METRICS_FILE)
+    def _looked(self, running: Sequence[Job]) -> None:
+        for job in running:
+            success = training_success(job.folder / METRICS_FILE)
             if success:
-                self.progress.update(self._bars[cell], completed=success[-1][0])
+                self.progress.update(self._bars[job], completed=success[-1][0])
 
     def _ended(self, ending: Ending) -> None:
-        cell = ending.cell
-        self.progress.remove_task(self._bars.pop(cell))
-        taken = time.monotonic() - self._began.pop(cell)
+        job = ending.job
+        self.progress.remove_task(self._bars.pop(job))
+        taken = time.monotonic() - self._began.pop(job)
         if ending.interrupted:
-            self._say(f"{cell}: saved, goes on with the next start")
+            self._say(f"{job.name}: saved, goes on with the next start")
             return
         self.progress.advance(self._bar)
         if ending.problem:
-            self.failed[cell] = ending.problem
-            self._say(f"[red]{cell} failed:[/] {ending.problem}; {self._left()}")
+            self.failed[job.name] = ending.problem
+            self._say(f"[red]{job.name} failed:[/] {ending.problem}; {self._left()}")
             return
-        record = CellRecord.read(self.plan.result_file(cell))
+        record = CellRecord.read(job.result_file)
         if taken >= 0.9 * record.seconds:  # it was not begun in an earlier sitting
             self.time.add(record)
         successes, episodes = record.count("mean")
-        self._say(f"{cell}: {successes / episodes:.3f} in {in_words(record.seconds)}; {self._left()}")
+        self._say(f"{job.name}: {successes / episodes:.3f} in {in_words(record.seconds)}; {self._left()}")
 
     def _left(self) -> str:
         """The rest, and how long it takes."""
-        running = {cell: time.monotonic() - began for cell, began in self._began.items()}
-        count = len(self.waiting) + len(running)
-        if not count:
+        now = time.monotonic()
+        left = [(job.cell, 0.0) for job in self.waiting]
+        left += [(job.cell, now - began) for job, began in self._began.items()]
+        if not left:
             return "none left"
-        seconds = self.time.of_cells(self.waiting, running, self.jobs)
+        seconds = self.time.of_cells(left, self.at_once)
         if seconds is None:
-            return f"{count} left; the time is not known before a cell like these is finished"
-        return f"{count} left, about {in_words(seconds)} (from {self.time.measured} measured cells)"
+            return f"{len(left)} left; the time is not known before a cell like these is finished"
+        return f"{len(left)} left, about {in_words(seconds)} (from {self.time.measured} measured cells)"
 
     def _say(self, text: str) -> None:
         self.progress.console.print(text, highlight=False, soft_wrap=True)
 
 
 def sit(
-    plan: Plan, wanted: Sequence[Cell], jobs: int, console: Console, command: Sequence[str] = COMMAND
-) -> tuple[bool, dict[Cell, str]]:
-    """Do what of these cells is not finished, with bars; whether all had their turn, and what went wrong."""
+    jobs: Sequence[Job], at_once: int, console: Console, command: Sequence[str] = COMMAND
+) -> tuple[bool, dict[str, str]]:
+    """Do what of these jobs is not finished, with bars; whether all had their turn, and what went wrong, by
+    the job's name."""
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
     with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
-        sitting = Sitting(plan, wanted, jobs, progress, command)
+        sitting = Sitting(jobs, at_once, progress, command)
         return sitting.run(), sitting.failed
 
 
-def standing(plan: Plan, cell: Cell) -> CellRecord | None:
+def standing(job: Job) -> CellRecord | None:
     """The record of a cell that need not be done: finished, or diverged, as it would again. None: it is to be
     done, or to go on.
 
     Raises:
         ValueError: it was begun or finished with other settings.
     """
-    open_record(plan, cell, plan.run_folder(cell) / RECORD_FILE)
-    record = open_record(plan, cell, plan.result_file(cell))
+    open_record(job.plan, job.cell, job.folder / RECORD_FILE)
+    record = open_record(job.plan, job.cell, job.result_file)
     return None if record and record.problem and not record.diverged else record
 
 
@@ -171,7 +168,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         plan, tasks, seeds = make_plan(args)
         wanted = cells(plan.config, args.methods, tasks, seeds)
-        whole, failed = (True, {}) if args.report else sit(plan, wanted, args.jobs, console)
+        jobs = [Job(plan, cell, str(cell)) for cell in wanted]
+        whole, failed = (True, {}) if args.report else sit(jobs, args.jobs, console)
         page = write_report(plan.results, tasks, len(set(seeds)))
     except (ValueError, OSError) as error:
         print(f"rfs table1: {in_a_sentence(error)}", file=sys.stderr)
@@ -180,8 +178,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("rfs table1: ended; what was finished is kept, the same command goes on", file=sys.stderr)
         return INTERRUPTED
     console.print(f"report  {page}", highlight=False, soft_wrap=True, markup=False)
-    for cell, problem in failed.items():
-        console.print(f"failed  {cell}: {problem}", highlight=False, soft_wrap=True, markup=False)
+    for name, problem in failed.items():
+        console.print(f"failed  {name}: {problem}", highlight=False, soft_wrap=True, markup=False)
     if not whole:
         console.print("interrupted; the same command goes on")
         return INTERRUPTED

@@ -83,13 +83,15 @@ class EvaluationPlan:
 class Plan:
     """Everything that decides about the table's numbers, and where they go.
 
-    output: demonstrations, bases, weights and logs; results: one small JSON a cell, and the report.
+    output: weights and logs; results: one small JSON a cell, and the report; ingredients: demonstrations and
+    bases of its one task, below output where not given.
     """
 
     config: RlConfig
     output: Path
     results: Path
     evaluation: EvaluationPlan = field(default_factory=EvaluationPlan)
+    ingredients: Path | None = None
 
     def settings(self, cell: Cell) -> dict[str, Any]:
         """What decides about a cell's numbers, besides method and seed, as JSON data."""
@@ -125,7 +127,7 @@ class Plan:
 
     def ingredients_folder(self, task: str) -> Path:
         """Of a task's demonstrations and bases."""
-        return self.output / task / "ingredients"
+        return self.ingredients or self.output / task / "ingredients"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for the process of a cell."""
@@ -134,6 +136,7 @@ class Plan:
             "output": str(self.output),
             "results": str(self.results),
             "evaluation": asdict(self.evaluation),
+            "ingredients": self.ingredients and str(self.ingredients),
         }
 
     @classmethod
@@ -144,7 +147,27 @@ class Plan:
             Path(values["output"]),
             Path(values["results"]),
             EvaluationPlan.from_dict(values["evaluation"]),
+            values["ingredients"] and Path(values["ingredients"]),
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A cell to be done by a plan; name: for people."""
+
+    plan: Plan
+    cell: Cell
+    name: str
+
+    @property
+    def folder(self) -> Path:
+        """Of its weights, metrics, log and unfinished results."""
+        return self.plan.run_folder(self.cell)
+
+    @property
+    def result_file(self) -> Path:
+        """Of its results."""
+        return self.plan.result_file(self.cell)
 
 
 @cache

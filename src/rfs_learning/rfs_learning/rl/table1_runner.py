@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 
 from rfs_learning.interrupt import Interrupt
 from rfs_learning.rl.table1_cells import INTERRUPTED, in_a_sentence
-from rfs_learning.rl.table1_plan import Cell, Plan
+from rfs_learning.rl.table1_plan import Job
 from rfs_learning.rl.table1_record import RECORD_FILE, CellRecord, open_record
 
 LOG_FILE = "log.txt"
@@ -25,7 +25,7 @@ _ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")
 class Ending:
     """How a cell's process ended. problem: empty for a finished or interrupted cell."""
 
-    cell: Cell
+    job: Job
     problem: str = ""
     diverged: bool = False
     interrupted: bool = False
@@ -35,10 +35,9 @@ class CellProcess:
     """A cell at work. It watches the pipe that its order came through: when that is closed, or this process
     ends in whatever way, it saves and ends. Ctrl-C does not reach it in any other way."""
 
-    def __init__(self, plan: Plan, cell: Cell, command: Sequence[str] = COMMAND) -> None:
-        self.cell, folder = cell, plan.run_folder(cell)
-        folder.mkdir(parents=True, exist_ok=True)
-        self.log = folder / LOG_FILE
+    def __init__(self, job: Job, command: Sequence[str] = COMMAND) -> None:
+        self.job, self.log = job, job.folder / LOG_FILE
+        job.folder.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self.told, tell = os.pipe()
             self.process = subprocess.Popen(
@@ -52,7 +51,7 @@ class CellProcess:
                 bufsize=0,  # what could not be written is not tried again when the pipe is closed
             )
         os.close(tell)
-        self._order({"plan": plan.to_dict(), "cell": asdict(cell)})
+        self._order({"plan": job.plan.to_dict(), "cell": asdict(job.cell)})
 
     def _order(self, order: dict) -> None:
         assert self.process.stdin
@@ -75,39 +74,38 @@ class CellProcess:
         code = self.process.wait()
         self.interrupt()
         if message:
-            return Ending(self.cell, **json.loads(message))
+            return Ending(self.job, **json.loads(message))
         if code in (0, INTERRUPTED, -signal.SIGINT):
-            return Ending(self.cell, interrupted=code != 0)
+            return Ending(self.job, interrupted=code != 0)
         how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
-        return Ending(self.cell, f"its process ended {how}; see {self.log}")
+        return Ending(self.job, f"its process ended {how}; see {self.log}")
 
 
 class Runner:
-    """Works through cells, `jobs` of them at once.
+    """Works through jobs, `at_once` of them at once.
 
-    on_start and on_end hear of each cell; on_tick hears twice a second of those at work.
+    on_start and on_end hear of each job; on_tick hears twice a second of those at work.
     """
 
     def __init__(
         self,
-        plan: Plan,
-        jobs: int,
-        on_start: Callable[[Cell], None] = lambda cell: None,
+        at_once: int,
+        on_start: Callable[[Job], None] = lambda job: None,
         on_end: Callable[[Ending], None] = lambda ending: None,
-        on_tick: Callable[[list[Cell]], None] = lambda cells: None,
+        on_tick: Callable[[list[Job]], None] = lambda jobs: None,
         command: Sequence[str] = COMMAND,
     ) -> None:
-        self.plan, self.jobs, self.command = plan, jobs, command
+        self.at_once, self.command = at_once, command
         self.on_start, self.on_end, self.on_tick = on_start, on_end, on_tick
         self._running: dict[int, CellProcess] = {}
 
-    def run(self, cells: Sequence[Cell]) -> bool:
+    def run(self, jobs: Sequence[Job]) -> bool:
         """Whether all had their turn; after Ctrl-C those at work save and end, after a second one they just
         end."""
-        waiting, interrupt, told = list(cells), Interrupt(), False
+        waiting, interrupt, told = list(jobs), Interrupt(), False
         try:
             while self._running or (waiting and not interrupt.seen):
-                while waiting and len(self._running) < self.jobs and not interrupt.seen:
+                while waiting and len(self._running) < self.at_once and not interrupt.seen:
                     self._start(waiting.pop(0))
                 if interrupt.seen and not told:
                     told = True
@@ -121,12 +119,12 @@ class Runner:
                 process.ending()
         return not interrupt.seen
 
-    def _start(self, cell: Cell) -> None:
-        self.on_start(cell)
+    def _start(self, job: Job) -> None:
+        self.on_start(job)
         try:
-            process = CellProcess(self.plan, cell, self.command)
+            process = CellProcess(job, self.command)
         except OSError as error:
-            self._end(Ending(cell, in_a_sentence(error)))
+            self._end(Ending(job, in_a_sentence(error)))
             return
         self._running[process.told] = process
 
@@ -135,29 +133,30 @@ class Runner:
         ready, _, _ = select.select(list(self._running), [], [], _TICK)
         for told in ready:
             self._end(self._running.pop(told).ending())
-        self.on_tick([process.cell for process in self._running.values()])
+        self.on_tick([process.job for process in self._running.values()])
 
     def _end(self, ending: Ending) -> None:
         if not ending.problem:
             self.on_end(ending)
             return
         try:
-            record_failure(self.plan, ending)
+            record_failure(ending)
         except OSError as error:
             text = f"{ending.problem} (and its record could not be written: {in_a_sentence(error)})"
-            ending = Ending(ending.cell, text, ending.diverged)
+            ending = Ending(ending.job, text, ending.diverged)
         self.on_end(ending)
 
 
-def record_failure(plan: Plan, ending: Ending) -> None:
+def record_failure(ending: Ending) -> None:
     """Write a failed cell's results: as far as it came, and why it did not come further. Finished results
     stay."""
-    if plan.result_file(ending.cell).is_file() and CellRecord.read(plan.result_file(ending.cell)).finished:
+    job = ending.job
+    if job.result_file.is_file() and CellRecord.read(job.result_file).finished:
         return
     try:
-        record = open_record(plan, ending.cell, plan.run_folder(ending.cell) / RECORD_FILE)
+        record = open_record(job.plan, job.cell, job.folder / RECORD_FILE)
     except ValueError:
         record = None
-    record = record or CellRecord.begin(plan, ending.cell)
+    record = record or CellRecord.begin(job.plan, job.cell)
     record.problem, record.diverged = ending.problem, ending.diverged
-    record.write(plan.result_file(ending.cell))
+    record.write(job.result_file)

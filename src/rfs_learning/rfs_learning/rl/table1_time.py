@@ -1,6 +1,6 @@
 """How long the rest of table 1 takes, from the cells that were measured."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from rfs_learning.rl.table1_plan import BASE, Cell
 from rfs_learning.rl.table1_record import CellRecord
@@ -37,10 +37,10 @@ class TimeLeft:
             return _like(cell, self._now)
         return before * self._taken / self._expected if self._expected else before
 
-    def of_cells(self, waiting: Sequence[Cell], running: Mapping[Cell, float], jobs: int) -> float | None:
-        """Seconds until all are done; running: seconds that each has taken so far. None: not known."""
+    def of_cells(self, cells: Iterable[tuple[Cell, float]], jobs: int) -> float | None:
+        """Seconds until all are done; with each the seconds that it has taken so far. None: not known."""
         left = []
-        for cell, spent in {**dict.fromkeys(waiting, 0.0), **running}.items():
+        for cell, spent in cells:
             whole = self.of_cell(cell)
             if whole is None:
                 return None

@@ -69,6 +69,7 @@ def test_a_variant_changes_what_it_names_and_nothing_else():
         ({"variants": {"usual": {"says": "alone"}}}, "two variants"),
         ({"variants": {"a": {"says": "x"}, "../b": {"says": "y"}}}, "../b"),
         ({"variants": {"a": {"says": "x"}, "b": {}}}, "says"),
+        ({"variants": {"a": {"says": "x"}, "b": {"says": "y", "reference": "a"}}}, "'a': true or false"),
         ({"variants": {"a": {"says": "x"}, "b": {"says": "y", "changes": {"ppo": {"speed": 1}}}}}, "speed"),
     ],
 )

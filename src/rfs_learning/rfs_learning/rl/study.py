@@ -84,8 +84,10 @@ def _variant(name: str, entry: Any, method: str, config: RlConfig, reference: st
     require_entries(entry, _VARIANT, {"says"}, where)
     chosen = entry.get("method", method)
     find_method(chosen)
-    if entry.get("reference", False) is True:
-        reference = name
+    begins = entry.get("reference", False)
+    if not isinstance(begins, bool):
+        raise ValueError(f"'reference' of {where} is {begins!r}: true or false")
+    reference = name if begins else reference
     return Variant(name, str(entry["says"]), chosen, config.changed(entry.get("changes", {})), reference)
 
 

@@ -43,7 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         variants = [study.variant(name) for name in dict.fromkeys(names)]
         output = args.output or Path("runs", study.name)
         results = args.results or Path("results", study.name)
-        jobs = [study.job(variant, seed, output, results) for seed in args.seeds for variant in variants]
+        seeds = dict.fromkeys(args.seeds)
+        jobs = [study.job(variant, seed, output, results) for seed in seeds for variant in variants]
         whole, failed = (True, {}) if args.report else sit(jobs, args.jobs, console)
         page = write_report(study, results)
     except (ValueError, OSError) as error:

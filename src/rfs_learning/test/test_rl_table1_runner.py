@@ -196,6 +196,7 @@ def test_unknown_names_are_refused(words, named, tmp_path, capsys) -> None:
     assert named in capsys.readouterr().err
 
 
-def test_the_report_of_nothing_is_honest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--report", "--results", str(tmp_path)]) == 0
-    assert "RFS, hand on power: 0 of 3" in (tmp_path / "README.md").read_text()
+@pytest.mark.parametrize(("seeds", "all_seeds"), [([], 3), (["--seeds", "1"], 3), (["--seeds", "1", "7"], 4)])
+def test_the_report_counts_all_seeds_of_the_table(tmp_path: Path, seeds: list[str], all_seeds: int) -> None:
+    assert main(["--report", *seeds, "--results", str(tmp_path)]) == 0
+    assert f"RFS, hand on power: 0 of {all_seeds}" in (tmp_path / "README.md").read_text()

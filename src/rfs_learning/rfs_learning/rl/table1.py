@@ -150,7 +150,7 @@ def _at_least(least: int) -> Callable[[str], int]:
 
 
 def make_plan(args: argparse.Namespace) -> tuple[Plan, Sequence[str], Sequence[int]]:
-    """What is to be done, and for which tasks and seeds."""
+    """What the table consists of, with all its tasks and seeds."""
     config, evaluation = RlConfig.load(args.config).with_ppo(threads=1), EvaluationPlan()
     output, results = Path("runs/table1"), Path("results/table1")
     tasks, seeds = tuple(config.tasks), SEEDS
@@ -159,7 +159,7 @@ def make_plan(args: argparse.Namespace) -> tuple[Plan, Sequence[str], Sequence[i
         output, results = Path("runs/table1_quick"), Path("runs/table1_quick/results")
         tasks, seeds = tasks[:1], SEEDS[:1]
     plan = Plan(config, args.output or output, args.results or results, evaluation)
-    return plan, args.tasks or tasks, args.seeds or seeds
+    return plan, tasks, seeds
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -167,10 +167,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     args, console = build_parser().parse_args(argv), Console()
     try:
         plan, tasks, seeds = make_plan(args)
-        wanted = cells(plan.config, args.methods, tasks, seeds)
+        wanted = cells(plan.config, args.methods, args.tasks or tasks, args.seeds or seeds)
         jobs = [Job(plan, cell, str(cell)) for cell in wanted]
         whole, failed = (True, {}) if args.report else sit(jobs, args.jobs, console)
-        page = write_report(plan.results, tasks, len(set(seeds)))
+        page = write_report(plan.results, args.tasks or tasks, len({*seeds, *(args.seeds or ())}))
     except (ValueError, OSError) as error:
         print(f"rfs table1: {in_a_sentence(error)}", file=sys.stderr)
         return FAILED

@@ -28,11 +28,12 @@ class Estimate:
 def rate_estimate(counts: Sequence[Count]) -> Estimate:
     """Success over seeds: mean and standard deviation of the seeds' rates.
 
-    The interval holds both Student's over seeds and Wilson's over all episodes: seeds that happen to agree
-    say less than their agreement. With one seed there is only Wilson's, which knows nothing of other seeds.
+    The interval holds both Student's over seeds and Wilson's over the episodes of one seed: all seeds face
+    the same episodes, which do not become more by that, and seeds that happen to agree say less than their
+    agreement. With one seed there is only Wilson's, which knows nothing of other seeds.
     """
     rates = [successes / episodes for successes, episodes in counts]
-    seeds, (low, high) = mean_estimate(rates), wilson_interval(*_total(counts))
+    seeds, (low, high) = mean_estimate(rates), wilson_interval(*_of_one(counts))
     if len(counts) > 1:
         low, high = min(low, max(seeds.low, 0.0)), max(high, min(seeds.high, 1.0))
     return replace(seeds, low=min(low, seeds.mean), high=max(high, seeds.mean))
@@ -66,9 +67,10 @@ def mean_estimate(values: Sequence[float]) -> Estimate:
 
 
 def rate_difference(first: Sequence[Count], second: Sequence[Count]) -> Estimate:
-    """First minus second success; the interval holds Welch's over seeds and Newcombe's over all episodes."""
+    """First minus second success; the interval holds Welch's over seeds and Newcombe's over the episodes of
+    one seed."""
     a, b = rate_estimate(first), rate_estimate(second)
-    low, high = newcombe_interval(_total(first), _total(second))
+    low, high = newcombe_interval(_of_one(first), _of_one(second))
     if len(first) > 1 and len(second) > 1:
         rates = [[successes / episodes for successes, episodes in counts] for counts in (first, second)]
         welch = mean_difference(*rates)
@@ -95,9 +97,9 @@ def mean_difference(first: Sequence[float], second: Sequence[float]) -> Estimate
     return Estimate(mean, std, mean - half, mean + half, count)
 
 
-def newcombe_interval(first: Count, second: Count) -> tuple[float, float]:
-    """95 % interval of the difference of two success rates, from their Wilson intervals (Newcombe 1998,
-    method 10)."""
+def newcombe_interval(first: tuple[float, float], second: tuple[float, float]) -> tuple[float, float]:
+    """95 % interval of the difference of two success rates (successes, episodes), from their Wilson
+    intervals (Newcombe 1998, method 10)."""
     (a, b), ((a_low, a_high), (b_low, b_high)) = (
         (successes / episodes for successes, episodes in (first, second)),
         (wilson_interval(*first), wilson_interval(*second)),
@@ -105,8 +107,9 @@ def newcombe_interval(first: Count, second: Count) -> tuple[float, float]:
     return a - b - math.hypot(a - a_low, b_high - b), a - b + math.hypot(a_high - a, b - b_low)
 
 
-def _total(counts: Sequence[Count]) -> Count:
-    return sum(s for s, _ in counts), sum(n for _, n in counts)
+def _of_one(counts: Sequence[Count]) -> tuple[float, float]:
+    """Successes and episodes of a seed, on average."""
+    return sum(s for s, _ in counts) / len(counts), sum(n for _, n in counts) / len(counts)
 
 
 def _quantile(freedom: float) -> float:

@@ -57,7 +57,7 @@ def _robots(methods: Sequence[MethodResults]) -> str:
 
 def _note(methods: Sequence[MethodResults]) -> str:
     runs = max(len(method.records) for method in methods)
-    words = "In brackets: 95 % Wilson intervals over trials"
+    words = "In brackets: 95 % Wilson intervals over a run's trials"
     if runs > 1:
         words += "; with several training seeds, wide enough for Student's over seeds as well"
     return _paragraph(f"{words}.")

@@ -3,11 +3,11 @@
 import math
 
 
-def wilson_interval(successes: int, trials: int, z: float = 1.959963984540054) -> tuple[float, float]:
+def wilson_interval(successes: float, trials: float, z: float = 1.959963984540054) -> tuple[float, float]:
     """Wilson score interval of a success rate; by default with 95 % confidence.
 
     Stays inside [0, 1] and is honest for few trials and for rates near 0 or 1, unlike the normal
-    approximation.
+    approximation. Counts may be means over repetitions of the same trials.
 
     Raises:
         ValueError: fewer than 0 or more than `trials` successes.

@@ -17,9 +17,9 @@ from rfs_learning.rl.table1_tables import NOTHING, table
 REPORT_FILE = "README.md"
 _NOTE = (
     "All trials ran in simulation; the simulated target robot stands in for a real one. Mean over training "
-    "seeds with a 95 % interval (Student's over seeds or Wilson's over trials, the wider at each end). "
-    "Differences are paired by episode (object and seed), bootstrap over episodes and training seeds, bold "
-    "where 0 is outside."
+    "seeds with a 95 % interval (Student's over seeds or Wilson's over one seed's trials, the wider at each "
+    "end). Differences are paired by episode (object and seed), bootstrap over episodes and training seeds, "
+    "bold where 0 is outside."
 )
 
 

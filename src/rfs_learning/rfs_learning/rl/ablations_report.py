@@ -43,11 +43,11 @@ def page(study: Study, records: Mapping[str, Sequence[CellRecord]]) -> str:
     text = (
         f"Made by `./rfs ablations --study {study.name} --report` from the files beside it: {study.task} "
         f"grasps, {steps:,} control steps a run, {episodes} episodes in the last evaluation. Mean ± standard "
-        "deviation over seeds and 95 % interval (Student's over seeds, Wilson's over episodes, the wider at "
-        "each end; with one seed Wilson's alone). Difference: from the nearest row above without "
-        "one, bold where 0 is outside: of many comparisons some are bold by chance. Area: under the learning "
-        "curve. Infeasible: fingers more than 0.5 cm in each other, of the episodes that lifted. Roughness "
-        "as in table 1."
+        "deviation over seeds and 95 % interval (Student's over seeds, Wilson's over one seed's episodes, "
+        "the wider at each end; with one seed Wilson's alone). Difference: from the nearest row above "
+        "without one, bold where 0 is outside: of many comparisons some are bold by chance. Area: under the "
+        "learning curve. Infeasible: fingers more than 0.5 cm in each other, of the episodes that lifted. "
+        "Roughness as in table 1."
     )
     return f"# {study.name.capitalize()}\n\n{text}\n\n{table(_HEAD, rows)}\n"
 

@@ -58,8 +58,9 @@ def page(results: Results, drawn: Sequence[str] = ()) -> str:
 def _state(results: Results) -> str:
     lines = [
         "Mean ± standard deviation over seeds (divided by n, as in the paper) and 95 % interval. Intervals "
-        "hold both Student's over seeds and Wilson's over episodes; with one seed they know its episodes "
-        "only. Overall is the mean of the tasks, its deviation that over tasks and seeds, as in the paper."
+        "hold both Student's over seeds and Wilson's over the episodes, which are the same for all seeds; "
+        "with one seed they know its episodes only. Overall is the mean of the tasks, its deviation that "
+        "over tasks and seeds, as in the paper."
     ]
     missing = results.missing(ROWS)
     if missing:

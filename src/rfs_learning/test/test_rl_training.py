@@ -17,6 +17,7 @@ from rfs_learning.rl.ingredients import _require_same
 from rfs_learning.rl.methods import METHODS, make_space
 from rfs_learning.rl.modulated_env import ModulatedGrasp
 from rfs_learning.rl.policy import SteeredPolicy
+from rfs_learning.rl.rl_config import RlConfig
 from rfs_learning.rl.training import DivergedError, RlTraining
 from rfs_learning.rl.vqvae import VqVaeConfig
 from rl_tiny import tiny_config, untrained
@@ -170,6 +171,39 @@ def test_a_run_is_not_overwritten_nor_resumed_with_other_settings(tmp_path: Path
     longer = begin(tmp_path, resume=True, control_steps=72)
     longer.run()
     assert longer.control_steps == 72
+
+
+def test_a_run_goes_on_with_its_own_base_only(tmp_path: Path) -> None:
+    begin(tmp_path).run(until=18)
+    config = tiny_config()
+    ingredients = untrained(config)
+    with torch.no_grad():
+        next(ingredients.hand_arm.parameters())[0] += 1e-3
+    with pytest.raises(ValueError, match=r"space \("):
+        RlTraining("rfs_hand_arm", "power", config, tmp_path, 3, ingredients, resume=True)
+
+
+def test_what_a_run_does_not_look_at_may_change(tmp_path: Path) -> None:
+    begin(tmp_path).run(until=18)
+    config = tiny_config()
+    power = config.task("power")
+    seen = replace(power, task=replace(power.task, cloud=replace(power.task.cloud, points=64)))
+    other = replace(config, tasks={"power": seen, "more": power})
+    RlTraining("rfs_hand_arm", "power", other, tmp_path, 3, untrained(config), resume=True).run()
+
+
+def test_a_runs_record_is_a_configuration(tmp_path: Path) -> None:
+    begin(tmp_path)
+    assert RlConfig.load(tmp_path / "config.json").deciding("power") == tiny_config().deciding("power")
+
+
+def test_a_growing_residual_goes_on_where_it_was(tmp_path: Path) -> None:
+    training = begin(tmp_path, "rfs_growing_hand")
+    assert training.policy().space.bounds.max() == 0
+    training.run(until=18)
+    grown, resumed = training.space.bounds, begin(tmp_path, "rfs_growing_hand", resume=True)
+    assert 0 < grown.max() < 0.15
+    assert torch.equal(resumed.policy().space.bounds, grown)
 
 
 def test_an_iteration_is_every_environments_whole_episode(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ class ActionSpace(nn.Module, ABC):
         """
 
     def progress(self, share: float) -> None:
-        """Hears before each iteration how much of the budget is spent, 0 to 1."""
+        """Hears at the begin and after each iteration how much of the budget is spent, 0 to 1."""
 
     @property
     def steers_flow(self) -> bool:

@@ -1,5 +1,6 @@
 """Settings of reinforcement learning over a frozen flow policy, from YAML (`config/rl.yaml`)."""
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -148,6 +149,15 @@ class RlConfig:
         }
         values["ppo"]["hidden"] = list(self.ppo.hidden)
         return values
+
+    def deciding(self, task: str) -> dict[str, Any]:
+        """What decides about a run on a task, as JSON data: all but other tasks, clouds and cameras, which
+        nothing of it looks at."""
+        values = self.to_dict()
+        chosen = values["tasks"][task]
+        for unseen in ("cloud", "camera"):
+            chosen["task"].pop(unseen)
+        return json.loads(json.dumps(values | {"tasks": {task: chosen}}))
 
     def task(self, name: str) -> RlTask:
         """A task by name; ValueError names those that exist."""

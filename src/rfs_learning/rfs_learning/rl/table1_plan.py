@@ -95,20 +95,13 @@ class Plan:
 
     def settings(self, cell: Cell) -> dict[str, Any]:
         """What decides about a cell's numbers, besides method and seed, as JSON data."""
-        return json.loads(json.dumps(self._seen(cell.task) | {"evaluation": asdict(self.evaluation)}))
+        evaluation = json.loads(json.dumps(asdict(self.evaluation)))
+        return self.config.deciding(cell.task) | {"evaluation": evaluation}
 
     def ingredients_settings(self, task: str) -> dict[str, Any]:
         """What decides about a task's demonstrations and bases, as JSON data."""
-        values = self._seen(task)
-        return json.loads(json.dumps({name: values[name] for name in ("tasks", "demonstrations", "base")}))
-
-    def _seen(self, task: str) -> dict[str, Any]:
-        """Settings without other tasks, and without clouds and cameras, which nothing here looks at."""
-        values = self.config.to_dict()
-        chosen = values["tasks"][task]
-        for unseen in ("cloud", "camera"):
-            chosen["task"].pop(unseen)
-        return values | {"tasks": {task: chosen}}
+        values = self.config.deciding(task)
+        return {name: values[name] for name in ("tasks", "demonstrations", "base")}
 
     def changed(self, cell: Cell) -> list[str]:
         """Settings that differ from the packaged ones, for people."""

@@ -1,5 +1,6 @@
 """PPO over a modulated base policy: `./rfs train rl --method rfs_hand --task power --output runs/rl`."""
 
+import hashlib
 import json
 import math
 import time
@@ -12,9 +13,11 @@ import numpy as np
 import torch
 from rfs_policy.checkpoint import write_atomically
 from rich.progress import Progress
+from safetensors.torch import save as save_tensors
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
+from rfs_learning.differing_settings import differences
 from rfs_learning.diverged import DivergedError
 from rfs_learning.interrupt import Interrupt
 from rfs_learning.rl.ingredients import Ingredients
@@ -25,7 +28,11 @@ from rfs_learning.rl.ppo import make_actor, make_ppo
 from rfs_learning.rl.rl_config import RlConfig, RlTask
 from rfs_learning.rl.training_state import require_state, restore_state, save_state
 
-METRICS_FILE, CONFIG_FILE = "metrics.jsonl", "config.json"
+METRICS_FILE = "metrics.jsonl"
+CONFIG_FILE = "config.json"
+"""All settings; `./rfs train rl --config` takes it."""
+RUN_FILE = "run.json"
+"""What a resumed run must have in common with what it goes on from."""
 _SAVE_EVERY = 10  # iterations
 
 
@@ -68,6 +75,7 @@ class RlTraining:
         self.method, self.task, self.config, self.folder, self.seed = method, task, config, folder, seed
         chosen: RlTask = config.task(task)
         self.space = make_space(method, config, chosen, ingredients)
+        self._identity = self._identify()
         torch.manual_seed(seed)
         self.env = ModulatedGrasp(self.space, chosen, config.ppo, config.steering.residual_cost, seed)
         self.ppo = make_ppo(self.env, config.ppo)
@@ -105,13 +113,13 @@ class RlTraining:
     def iterate(self) -> Iteration:
         """One episode in every environment, and PPO's update."""
         self._seed_iteration()
-        self.space.progress(self.control_steps / self.config.ppo.control_steps)
         self.env.begin(self.iteration)
         reward = self._roll_out()
         losses = self._update()
         self.iteration += 1
         env = self.env
         self.control_steps += env.num_envs * env.decisions * self.space.execute
+        self._tell_progress()
         return Iteration(
             iteration=self.iteration,
             control_steps=self.control_steps,
@@ -164,6 +172,9 @@ class RlTraining:
         self._require_finite_weights()
         return losses
 
+    def _tell_progress(self) -> None:
+        self.space.progress(self.control_steps / self.config.ppo.control_steps)
+
     def _seed_iteration(self) -> None:
         words = np.random.SeedSequence([self.seed, self.iteration, 2])
         torch.manual_seed(int(words.generate_state(1)[0]))
@@ -186,31 +197,37 @@ class RlTraining:
 
     def _begin_folder(self, resume: bool) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        record = {"method": self.method, "task": self.task, "seed": self.seed, **self.config.to_dict()}
-        file = self.folder / CONFIG_FILE
         if resume:
             require_state(self.folder)
-            self._require_same_run(file, record)
+            self._require_same_run()
             self.iteration, self.control_steps = restore_state(self.folder, self.ppo)
             self._cut_metrics()
         elif (self.folder / METRICS_FILE).exists():
             raise ValueError(
                 f"'{self.folder}' holds a run already: go on with --resume, or choose another --output"
             )
-        write_atomically(file, (json.dumps(record, indent=2) + "\n").encode())
+        for name, values in ((CONFIG_FILE, self.config.to_dict()), (RUN_FILE, self._identity)):
+            write_atomically(self.folder / name, (json.dumps(values, indent=2) + "\n").encode())
+        self._tell_progress()
         if not resume:
             self.save()  # so that there is something to go on from, whenever the run ends
 
-    def _require_same_run(self, file: Path, record: dict[str, Any]) -> None:
-        """The budget may grow, nothing else may differ."""
-        before, now = (json.loads(file.read_text()) if file.is_file() else {}), json.loads(json.dumps(record))
-        for values in (before, now):
-            values.get("ppo", {}).pop("control_steps", None)
-        different = sorted(key for key in now if before.get(key) != now[key])
+    def _identify(self) -> dict[str, Any]:
+        """All that may not differ; the budget may grow. The space: its base, or what was fitted instead."""
+        settings = self.config.deciding(self.task)
+        settings["ppo"].pop("control_steps")
+        space = hashlib.sha256(save_tensors(self.space.state_dict())).hexdigest()
+        return {"method": self.method, "task": self.task, "seed": self.seed, "space": space, **settings}
+
+    def _require_same_run(self) -> None:
+        file = self.folder / RUN_FILE
+        before = json.loads(file.read_text()) if file.is_file() else {}
+        different = differences(before, self._identity)
         if different:
             raise ValueError(
-                f"the run in '{self.folder}' was begun with other settings ({', '.join(different)}): "
-                "resume it with its own config.json, or choose another --output"
+                f"the run in '{self.folder}' was begun with other settings; now: {', '.join(different)}: "
+                f"resume it with --config {self.folder / CONFIG_FILE} and its own bases, or choose another "
+                "--output"
             )
 
     def _cut_metrics(self) -> None:

@@ -5,7 +5,6 @@ Code counts by its sources, not by a version: two states of a tracker may be cal
 Versions of other packages are noted and not compared.
 """
 
-import fcntl
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
@@ -22,6 +21,7 @@ from rfs_reward.weights import CONFIG, TENSORS, find_weights
 from rfs_teleop.session_record import write_whole
 
 from rfs_learning.differing_settings import differences
+from rfs_learning.folder_lock import locked
 
 RECORDED = "recorded"
 """In place of a tracker: the distances and lifts that were recorded, without looking at pictures."""
@@ -54,15 +54,11 @@ def claimed(folder: Path, identity: Mapping[str, Any]) -> Iterator[None]:
     Raises:
         ValueError: its rewards were made in another way, the text says in which; or another process is at it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:  # whoever dies lets go of it
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ValueError(
-                f"another process computes the rewards '{folder.name}' in {folder}: wait for its end, "
-                "and next time give --workers for several at once"
-            ) from error
+    busy = (
+        f"another process computes the rewards '{folder.name}' in {folder}: wait for its end, and next time "
+        "give --workers for several at once"
+    )
+    with locked(folder, busy):
         _claim(folder, identity)
         yield
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from rfs_learning.folder_lock import locked
 from rfs_learning.rl.flow_base import FlowBase, base_layout
 from rfs_learning.rl.ingredients import DEMONSTRATIONS_FILE, HAND_ARM_FILE, HAND_FILE, _require_same
 from rfs_learning.rl.policy import SteeredPolicy
@@ -61,6 +62,14 @@ def test_a_wrong_request_is_one_sentence(arguments, wrong, sentence, capsys):
     assert error.startswith("rfs train rl: ")
     assert sentence in error
     assert error.count("\n") == 1
+
+
+def test_a_folder_in_which_another_run_is_at_work_is_refused(arguments, tmp_path, capsys):
+    with locked(tmp_path / "run"):
+        assert main(arguments) == 1
+    assert "another run is at work in" in capsys.readouterr().err
+    assert not (tmp_path / "run" / "training.safetensors").exists()
+    assert main([*arguments, "--control-steps", "18"]) == 0
 
 
 def test_a_base_of_another_horizon_is_refused(arguments, tmp_path, capsys):

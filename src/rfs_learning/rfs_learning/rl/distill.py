@@ -19,6 +19,7 @@ from rich.console import Console
 from rfs_learning.dataset import DemoDataset
 from rfs_learning.demos import success_rows
 from rfs_learning.flow_training import CONFIG_FILE, METRICS_FILE, versions
+from rfs_learning.folder_lock import locked
 from rfs_learning.rl.distill_config import DistillConfig
 from rfs_learning.rl.distill_stages import Distillation, Evaluation
 from rfs_learning.rl.distill_teachers import EXPERT, ScriptedTeacher, Teacher, Teachers, TeacherSource
@@ -120,7 +121,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     args, console = parser.parse_args(argv), Console()
     try:
         config = DistillConfig.load(args.config)
-        report = distill(config, load_teachers(args.teacher, config), args.output, args.resume, console)
+        teachers = load_teachers(args.teacher, config)
+        busy = f"another run is at work in '{args.output}': wait for its end, or give another --output"
+        with locked(args.output, busy):
+            report = distill(config, teachers, args.output, args.resume, console)
     except (ValueError, OSError) as error:
         console.print(f"[red]rfs distill: {error}[/red]")
         return 2

@@ -6,21 +6,20 @@ goes to the file descriptor in the first argument, which also works where the di
 """
 
 import errno
-import fcntl
 import json
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from rfs_policy.checkpoint import write_atomically
 
 from rfs_learning.differing_settings import differences
+from rfs_learning.folder_lock import locked
 from rfs_learning.rl.episode_choices import Noise, Steering, Unsteered
 from rfs_learning.rl.evaluation import EpisodeResults, evaluate
 from rfs_learning.rl.ingredients import Ingredients
@@ -149,15 +148,6 @@ def prepared(plan: Plan, task: str) -> Ingredients:
             )
         write_atomically(file, (json.dumps(settings) + "\n").encode())
         return Ingredients.prepare(plan.config.task(task), plan.config, folder)
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """The folder is ours until the end; another process that has it is waited for."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:  # whoever dies lets go of it
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def training_success(file: Path) -> list[tuple[int, float]]:

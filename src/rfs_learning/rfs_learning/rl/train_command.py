@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from rich.progress import Progress
 
+from rfs_learning.folder_lock import locked
 from rfs_learning.rl.ingredients import Ingredients
 from rfs_learning.rl.methods import METHODS, find_method
 from rfs_learning.rl.rl_config import RlConfig
@@ -41,14 +42,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.seed < 0:
             raise ValueError(f"--seed must not be below 0, got {args.seed}")
         config = _config(args)
+        config.task(args.task)
         torch.set_num_threads(config.ppo.threads)
-        print("demonstrations and bases ...", flush=True)
-        ingredients = Ingredients.prepare(config.task(args.task), config, args.bases or args.output / "bases")
-        training = RlTraining(
-            args.method, args.task, config, args.output, args.seed, ingredients, args.resume
-        )
-        with Progress() as progress:
-            training.run(progress=progress)
+        busy = f"another run is at work in '{args.output}': wait for its end, or give another --output"
+        with locked(args.output, busy):
+            training = _train(args, config)
     except DivergedError as error:
         print(f"rfs train rl: {error}", file=sys.stderr)
         return 3
@@ -59,6 +57,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"stopped after {training.control_steps} control steps; saved: go on with --resume")
     print(f"policy: {args.output}/policy.safetensors, metrics: {args.output}/metrics.jsonl")
     return 0
+
+
+def _train(args: argparse.Namespace, config: RlConfig) -> RlTraining:
+    """Begin or go on, until the budget is spent or an interrupt."""
+    print("demonstrations and bases ...", flush=True)
+    bases = args.bases or args.output / "bases"
+    with locked(bases):  # another run may be making them
+        ingredients = Ingredients.prepare(config.task(args.task), config, bases)
+    training = RlTraining(args.method, args.task, config, args.output, args.seed, ingredients, args.resume)
+    with Progress() as progress:
+        training.run(progress=progress)
+    return training
 
 
 def _config(args: argparse.Namespace) -> RlConfig:

@@ -19,7 +19,7 @@ try:
     from torchrl.objectives import SoftUpdate, TD3BCLoss
 except ImportError as error:
     raise RuntimeError(
-        f"this benchmark compares with torchrl: pip install torchrl==0.14.1 ({error})"
+        f"this benchmark compares with torchrl: .venv/bin/pip install torchrl==0.14.1 ({error})"
     ) from error
 
 

@@ -40,6 +40,10 @@ def main(argv: list[str]) -> int:
         print(f"== {name}", flush=True)
         try:
             figures += load(folder, name)
+        except ImportError as error:
+            way_out = "bench/README.md says what to install for it"
+            print(f"rfs bench: {name}: {error}; {way_out}", file=sys.stderr)
+            failed.append(name)
         except (RuntimeError, ValueError, OSError) as error:
             print(f"rfs bench: {name}: {error}", file=sys.stderr)
             failed.append(name)

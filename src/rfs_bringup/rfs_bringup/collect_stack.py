@@ -8,6 +8,8 @@ import sys
 import time
 from collections.abc import Mapping
 
+from rfs_viewer.gate import SHORTEST
+
 from rfs_bringup.arguments import Argument, Value, boolean
 from rfs_bringup.node_spec import NodeSpec, Stack
 from rfs_bringup.reward_stack import (
@@ -69,7 +71,12 @@ COLLECT_ARGUMENTS = (
     boolean("viewer", True, "Show robot, camera, residual and buttons in a browser"),
     Argument("viewer_address", "127.0.0.1", "Address of the viewer; any but loopback asks for a token"),
     Argument("viewer_port", "8090", "Port of the viewer", int, minimum=1),
-    Argument("viewer_token", "", "Token the viewer asks for; empty: none on loopback, else one it prints"),
+    Argument(
+        "viewer_token",
+        "",
+        f"Token the viewer asks for, at least {SHORTEST} characters; empty: none on loopback, "
+        "else one it prints",
+    ),
 )
 
 
@@ -154,6 +161,8 @@ def _check(values: Mapping[str, Value]) -> None:
         raise ValueError(
             f"session:={values['session']} cannot name a folder: use letters, digits, '.', '_' and '-'"
         )
+    if 0 < len(str(values["viewer_token"])) < SHORTEST:
+        raise ValueError(f"viewer_token:= needs at least {SHORTEST} characters, so that nobody guesses it")
     if simulated(values) and values["object"]:
         check_objects(str(values["object"]).split(","))
 

@@ -11,11 +11,17 @@ from pathlib import Path
 from rfs_bringup import commands, workspace
 from rfs_bringup.errors import SetupError
 
+_HELP = ("-h", "--help")
+
 
 def main(root: Path, arguments: list[str]) -> int:
     """Exit status of the command; 2 for a mistake in the arguments, 1 when this machine lacks something."""
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
+    if not arguments or arguments[0] in (*_HELP, "help"):
         print(commands.overview())
+        return 0
+    group = commands.group(arguments[0]) if arguments[1:] and arguments[1] in _HELP else ""
+    if group:
+        print(group)
         return 0
     try:
         command, rest = commands.find(arguments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -26,7 +27,9 @@ COMMANDS = (
     Command("launch", "start a stack: ./rfs launch grasp|collect [name:=value ...]", "rfs_bringup.launching"),
     Command("bags report", "page and figures of a session, from its bags", "rfs_teleop.session_page"),
     Command("bags", "recorded episodes: ./rfs bags info|check|recover|play", "rfs_teleop.bags_command"),
-    Command("dataset", "bags to datasets: ./rfs dataset build|info|export", "rfs_learning.dataset_command"),
+    Command(
+        "dataset", "bags to datasets: ./rfs dataset build|info|import|export", "rfs_learning.dataset_command"
+    ),
     Command("reward", "rewards of bags anew: ./rfs reward relabel|strip|plot", "rfs_learning.reward_command"),
     Command("demos", "record demonstrations of the scripted expert", "rfs_learning.demos"),
     Command("train flow", "train the flow policy on demonstrations", "rfs_learning.flow_training"),
@@ -51,22 +54,34 @@ COMMANDS = (
     Command("lint", "ruff and pyright", "rfs_bringup.lint", development=True),
 )
 FIRST = ("demo", "test")
+_MORE = "./rfs COMMAND --help tells the options of a command."
 
 
 def overview() -> str:
     """What ``./rfs`` prints."""
-    width = max(len(command.words) for command in COMMANDS) + 2
-    lines = [f"  ./rfs {command.words:<{width}}{command.help}" for command in COMMANDS]
     return "\n".join(
         [
             "RFS for ROS 2: grasping with a point-cloud flow policy.",
             "",
-            *lines,
+            *_lines(COMMANDS),
             "",
             "The first command that needs it installs into .venv and builds the workspace (some minutes).",
-            "./rfs COMMAND --help tells the options of a command.",
+            _MORE,
         ]
     )
+
+
+def group(name: str) -> str:
+    """What ``./rfs NAME --help`` prints where only longer commands begin with NAME; empty elsewhere."""
+    members = [command for command in COMMANDS if command.words.split()[0] == name]
+    if not members or any(command.words == name for command in members):
+        return ""
+    return "\n".join([*_lines(members), "", _MORE])
+
+
+def _lines(shown: Sequence[Command]) -> list[str]:
+    width = max(len(command.words) for command in shown) + 2
+    return [f"  ./rfs {command.words:<{width}}{command.help}" for command in shown]
 
 
 def find(arguments: list[str]) -> tuple[Command, list[str]]:

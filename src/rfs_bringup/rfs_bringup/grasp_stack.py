@@ -84,7 +84,7 @@ def _check(values: Mapping[str, Value]) -> None:
     check_reward(values)
     if not simulated(values) and values["trials"]:
         raise ValueError("trials:= needs a simulator (sim:=mujoco): only that resets its scene by itself")
-    if values["object"]:
+    if simulated(values) and values["object"]:
         check_objects(str(values["object"]).split(","))
 
 

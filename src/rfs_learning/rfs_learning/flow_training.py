@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from rfs_policy.checkpoint import load_checkpoint, save_checkpoint, write_atomically
 from rfs_policy.flow import flow_matching_loss, push
-from rfs_policy.layout import DELTA_POSE, LAYOUTS, Layout
+from rfs_policy.layout import DELTA_POSE, Layout
 from rfs_policy.network import FlowNetwork
 from rfs_policy.torch_base import checkpoint_of, network_of
 from torch import Tensor
@@ -161,7 +161,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", nargs="+", default=["runs/demos.zarr"], help="Zarr data sets (./rfs demos)")
     parser.add_argument("--output", type=Path, default=Path("runs/flow"), help="folder of the run")
     parser.add_argument("--config", help="YAML with settings that differ from the packaged config/flow.yaml")
-    parser.add_argument("--layout", default=DELTA_POSE.name, choices=sorted(LAYOUTS), help="action layout")
     parser.add_argument("--steps", type=int, help="optimizer steps")
     parser.add_argument("--batch", type=int, help="observations a step")
     parser.add_argument("--seed", type=int, help="seed of every random choice")
@@ -170,7 +169,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         config = FlowConfig.load(args.config, steps=args.steps, batch=args.batch, seed=args.seed)
-        train(args.data, args.output, config, LAYOUTS[args.layout], args.resume, args.start)
+        train(args.data, args.output, config, DELTA_POSE, args.resume, args.start)
     except (ValueError, OSError) as error:
         print(f"rfs train flow: {error}", file=sys.stderr)
         return 1

@@ -12,7 +12,7 @@ from rfs_learning.flow_config import FlowConfig
 from rfs_learning.flow_data import ChunkData, augment, subset
 from rfs_learning.flow_training import FlowTraining, learning_rate, main
 from rfs_policy.checkpoint import load_checkpoint
-from rfs_policy.layout import ARM_JOINTS_23, DELTA_POSE
+from rfs_policy.layout import DELTA_POSE
 from rfs_policy.network import NetworkConfig
 from rfs_policy.policy import FlowPolicy
 from rich.progress import Progress, TextColumn
@@ -139,7 +139,7 @@ def test_learning_rate_warms_up_and_ends_at_zero():
 
 
 def test_command_line_writes_run(demos, tmp_path, monkeypatch):
-    monkeypatch.setattr("rfs_learning.flow_training.LAYOUTS", {"delta_pose_22": LAYOUT})
+    monkeypatch.setattr("rfs_learning.flow_training.DELTA_POSE", LAYOUT)
     settings = tmp_path / "small.yaml"
     settings.write_text("{steps: 4, batch: 8, draws: 2, points: 8, log_every: 2, save_every: 2, threads: 1}")
     output = tmp_path / "run"
@@ -161,16 +161,19 @@ def test_command_line_writes_run(demos, tmp_path, monkeypatch):
     [
         (["--data", "nowhere.zarr"], "nowhere.zarr"),
         (["--config", "nowhere.yaml"], "nowhere.yaml"),
-        (["--layout", ARM_JOINTS_23.name], "does not match layout"),
         (["--resume"], "nothing to resume"),
     ],
 )
 def test_command_line_says_what_is_wrong(demos, tmp_path, capsys, monkeypatch, arguments, words):
-    monkeypatch.setattr(
-        "rfs_learning.flow_training.LAYOUTS", {"delta_pose_22": LAYOUT, "arm_joints_23": ARM_JOINTS_23}
-    )
+    monkeypatch.setattr("rfs_learning.flow_training.DELTA_POSE", LAYOUT)
     assert main(["--data", str(demos), "--output", str(tmp_path / "run"), *arguments]) == 1
     assert words in capsys.readouterr().err
+
+
+def test_demonstrations_of_another_rate_are_refused(tmp_path, capsys):
+    DemoDataset.create(tmp_path / "fast.zarr", replace(DELTA_POSE, rate_hz=20.0))
+    assert main(["--data", str(tmp_path / "fast.zarr"), "--output", str(tmp_path / "run")]) == 1
+    assert "rate_hz: 10.0 against 20.0" in capsys.readouterr().err
 
 
 def test_unknown_setting_is_named(tmp_path):

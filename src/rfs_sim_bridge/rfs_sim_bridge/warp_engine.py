@@ -139,7 +139,8 @@ def _mujoco_warp() -> ModuleType:
         return importlib.import_module("mujoco_warp")
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            "the engine 'warp' needs MuJoCo Warp: run `pip install mujoco-warp==3.17.0`, or use 'mujoco'"
+            "the engine 'warp' needs MuJoCo Warp: run `.venv/bin/pip install mujoco-warp==3.17.0`, or use "
+            "'mujoco'"
         ) from error
 
 

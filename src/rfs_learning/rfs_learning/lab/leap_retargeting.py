@@ -99,7 +99,8 @@ def _solver() -> Any:
         config = importlib.import_module("dex_retargeting.retargeting_config").RetargetingConfig
     except ModuleNotFoundError as error:
         raise ValueError(
-            f"hands need the package '{error.name}': run `pip install -r requirements-retargeting.txt`"
+            f"hands need the package '{error.name}': run "
+            "`.venv/bin/pip install -r requirements-retargeting.txt`"
         ) from error
     roots, tips = [bodies[0] for bodies, _ in _CHAINS], [bodies[-1] for bodies, _ in _CHAINS]
     settings = config(

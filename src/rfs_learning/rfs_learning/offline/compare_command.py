@@ -1,4 +1,4 @@
-"""`./rfs compare figure6 --data corrections=runs/adapt/corrections.zarr demonstrations=runs/demos.zarr`
+"""`./rfs compare figure6 --output runs/mine --results runs/mine/results --data corrections=DATA.zarr ...`
 
 Trains every method of a comparison on corrections, from several seeds, and evaluates all of them over the
 same episodes on the simulated target robot. What is finished is kept: Ctrl-C at any time, the same command

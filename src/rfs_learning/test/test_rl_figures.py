@@ -165,13 +165,18 @@ def test_postures_come_from_one_demonstration():
 # ---- command line ----
 @pytest.fixture(scope="module")
 def policies(tmp_path_factory) -> list[Path]:
-    """Files of two untrained policies of one method, and of one of another task."""
+    """Files of two untrained policies of one method, of one of another task, and of one of that task's name
+    whose episodes are shorter."""
     folder = tmp_path_factory.mktemp("policies")
     config = RlConfig.load().with_ppo(hidden=(8,))
     tasks = {name: replace(task, task=TASK.task) for name, task in config.tasks.items()}
     config = replace(config, tasks=tasks)
     files = []
-    for run, task in (("one", "power"), ("two", "power"), ("other", "pinch")):
+    power = tasks["power"]
+    short = replace(power, task=replace(power.task, episode_seconds=1.0))
+    for run, task in (("one", "power"), ("two", "power"), ("other", "pinch"), ("changed", "power")):
+        if run == "changed":
+            config = replace(config, tasks=tasks | {"power": short})
         space = empty_space("relative", config, config.task(task))
         actor = make_actor(policy_features(torch.zeros(1, P)).shape[1], space, config.ppo.hidden)
         files.append(folder / run / "policy.safetensors")
@@ -206,6 +211,7 @@ def test_what_cannot_be_drawn_is_said(policies, tmp_path, capsys):
     output = tmp_path / "figure.png"
     for arguments, words in (
         (["rollouts", "--policies", str(policies[0]), str(policies[2])], "tasks power and pinch"),
+        (["rollouts", "--policies", str(policies[0]), str(policies[3])], "episode_seconds (1.0 instead of"),
         (["rollouts", "--policies", str(tmp_path / "nothing")], "no policy at"),
         (["rollouts", "--policies", str(policies[0]), "--object", "unicorn"], "unicorn"),
         (["noise", "--bases", str(tmp_path)], "no demonstrations at"),

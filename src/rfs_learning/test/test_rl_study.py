@@ -66,6 +66,9 @@ def test_a_variant_changes_what_it_names_and_nothing_else():
         ({"method": "magic"}, "magic"),
         ({"extra": 1}, "extra"),
         ({"evaluation": {"points": 2, "poins": 3}}, "poins"),
+        ({"evaluation": {"points": 0}}, "evaluation.points is 0"),
+        ({"evaluation": {"final_episodes": "all"}}, "evaluation.final_episodes"),
+        ({"evaluation": {"levels": [-1.0]}}, "evaluation.levels"),
         ({"variants": {"usual": {"says": "alone"}}}, "two variants"),
         ({"variants": {"a": {"says": "x"}, "../b": {"says": "y"}}}, "../b"),
         ({"variants": {"a": {"says": "x"}, "b": {}}}, "says"),
@@ -126,12 +129,22 @@ def test_all_variants_are_run_and_finished_runs_are_kept(tmp_path):
     ]
     command = worker(tmp_path, jobs[0].plan, rfs_chunk_hand="diverge")
     told = Console(file=StringIO())
-    for some in (jobs, jobs[::3]):  # the fake run notes the settings of 'usual', whatever it does
+    for some in (jobs, jobs[::3]):  # the fake run notes the settings of 'usual', whatever it is
         whole, failed = sit(some, 2, told, command)
         assert whole
     assert failed == {}
     assert [(job.folder / "begun").read_text() for job in jobs] == ["x"] * 6, "run once, not once each time"
-    assert "| `tight`: a0 within 0.5 | 2 |" in write_report(study, tmp_path).read_text()
+    with pytest.raises(ValueError, match=r"'.*tight.*noise_bound \(0.5 instead of 2.0\)"):
+        write_report(study, tmp_path)
+
+
+def test_the_report_names_runs_that_failed(tmp_path):
+    study = small()
+    job = study.job(study.variant("tight"), 1, tmp_path / "runs", tmp_path)
+    finished(job.plan, job.cell, 0, finished=False, problem="the reward is not finite").write(job.result_file)
+    text = write_report(study, tmp_path).read_text()
+    assert "**Failed**: `tight`, seed 1: the reward is not finite" in text
+    assert "| `tight`: a0 within 0.5 | 0 |" in text
 
 
 def test_runs_that_fail_are_named_by_variant_and_seed(tmp_path):
@@ -149,6 +162,13 @@ def test_variants_share_a_base_where_it_is_the_same(tmp_path):
     jobs = [study.job(variant, 0, tmp_path / "runs", tmp_path) for variant in study.variants]
     usual, tight, chunk, deep = (job.plan.ingredients_folder("power") for job in jobs)
     assert usual == tight == chunk != deep
+
+
+@pytest.mark.parametrize("words", [["--jobs", "0"], ["--seeds", "-1"]])
+def test_numbers_that_make_no_sense_are_refused(words, capsys):
+    with pytest.raises(SystemExit):
+        main(words)
+    assert f"{words[1]} is below" in capsys.readouterr().err
 
 
 def test_an_unknown_study_or_variant_is_an_error(capsys):

@@ -214,6 +214,14 @@ def test_an_iteration_is_every_environments_whole_episode(tmp_path: Path) -> Non
     assert chunked.iterate().control_steps == 18
 
 
+def test_an_episode_that_chunks_do_not_fill_is_refused(tmp_path: Path) -> None:
+    config = tiny_config()
+    power = config.task("power")
+    odd = replace(config, tasks={"power": replace(power, task=replace(power.task, episode_seconds=0.7))})
+    with pytest.raises(ValueError, match=r"7 control steps cannot be cut into chunks of 2"):
+        RlTraining("rfs_chunk_hand", "power", odd, tmp_path, 3, untrained(config))
+
+
 def test_a_success_earns_what_holding_on_would_have(tmp_path: Path) -> None:
     env = begin(tmp_path).env
     result = env.simulation.step(np.zeros((3, 22)))

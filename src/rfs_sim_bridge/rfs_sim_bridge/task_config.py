@@ -120,6 +120,11 @@ class TaskConfig:
                 f"timestep {self.timestep} s does not divide the control period {1 / self.control_rate} s: "
                 "use 0.0025 or 0.005"
             )
+        if self.hold_steps < 1:
+            raise ValueError(
+                f"success.hold_seconds is {self.success.hold_seconds:g}: at least one control period, "
+                f"{self.period:g} s, or nothing would have to be held"
+            )
         if not (0 < self.cloud.rays <= MAX_RAYS and self.cloud.points > 0):
             raise ValueError(f"cloud.rays must be 1 to {MAX_RAYS} and cloud.points at least 1")
         if not self.cloud.cameras:

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from rfs_learning.rl.ablations_report import write_report
 from rfs_learning.rl.study import PACKAGED, Study
-from rfs_learning.rl.table1 import FAILED, INTERRUPTED, SEEDS, sit
+from rfs_learning.rl.table1 import FAILED, INTERRUPTED, SEEDS, at_least, sit
 from rfs_learning.rl.table1_cells import in_a_sentence
 
 
@@ -26,8 +26,8 @@ def build_parser() -> argparse.ArgumentParser:
         "--study", default=PACKAGED[0], help=f"{', '.join(PACKAGED)} or a YAML file; default {PACKAGED[0]}"
     )
     parser.add_argument("--variants", nargs="+", metavar="NAME", help="default: all of the study")
-    parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS), help="default: 0 1 2")
-    parser.add_argument("--jobs", type=int, default=2, help="runs at once, one core each; default 2")
+    parser.add_argument("--seeds", nargs="+", type=at_least(0), default=list(SEEDS), help="default: 0 1 2")
+    parser.add_argument("--jobs", type=at_least(1), default=2, help="runs at once, one core each; default 2")
     parser.add_argument("--report", action="store_true", help="only draw the table of finished runs")
     parser.add_argument("--output", type=Path, help="weights and logs; default runs/STUDY")
     parser.add_argument("--results", type=Path, help="results and report; default results/STUDY")

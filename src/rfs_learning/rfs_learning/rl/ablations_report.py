@@ -8,7 +8,8 @@ from rfs_policy.checkpoint import write_atomically
 from rfs_learning.estimates import mean_estimate, rate_difference, rate_estimate
 from rfs_learning.rl.learning_curve import area, steps_to
 from rfs_learning.rl.study import Study, Variant
-from rfs_learning.rl.table1_record import CellRecord
+from rfs_learning.rl.table1_plan import Cell
+from rfs_learning.rl.table1_record import CellRecord, open_record
 from rfs_learning.rl.table1_tables import NOTHING, in_percent, signed, table, with_interval
 
 REPORT_FILE = "README.md"
@@ -37,8 +38,7 @@ def write_report(study: Study, results: Path) -> Path:
 
 
 def page(study: Study, records: Mapping[str, Sequence[CellRecord]]) -> str:
-    """The whole page; records: finished ones of each variant, by its name."""
-    rows = [_row(variant, records[variant.name], records[variant.reference]) for variant in study.variants]
+    """The whole page; records: of each variant, by its name."""
     steps, episodes = study.variants[0].config.ppo.control_steps, study.evaluation.final_episodes
     text = (
         f"Made by `./rfs ablations --study {study.name} --report` from the files beside it: {study.task} "
@@ -49,14 +49,29 @@ def page(study: Study, records: Mapping[str, Sequence[CellRecord]]) -> str:
         "learning curve. Infeasible: fingers more than 0.5 cm in each other, of the episodes that lifted. "
         "Roughness as in table 1."
     )
-    return f"# {study.name.capitalize()}\n\n{text}\n\n{table(_HEAD, rows)}\n"
+    finished = {name: [record for record in found if record.finished] for name, found in records.items()}
+    rows = [_row(variant, finished[variant.name], finished[variant.reference]) for variant in study.variants]
+    failed = [
+        f"**Failed**: `{name}`, seed {record.cell.seed}: {record.problem}"
+        for name, found in records.items()
+        for record in found
+        if not record.finished
+    ]
+    return "\n\n".join([f"# {study.name.capitalize()}", text, table(_HEAD, rows), *failed]) + "\n"
 
 
 def _records(study: Study, variant: Variant, results: Path) -> list[CellRecord]:
-    """Finished ones, by seed."""
-    folder = results / variant.name / study.task / variant.method
-    found = [CellRecord.read(file) for file in folder.glob("*.json")]
-    return sorted((r for r in found if r.finished), key=lambda record: record.cell.seed)
+    """By seed.
+
+    Raises:
+        ValueError: one was made with other settings.
+    """
+    plan = study.job(variant, 0, results, results).plan
+    folder = plan.results / study.task / variant.method
+    seeds = sorted(int(file.stem) for file in folder.glob("*.json"))
+    cells = [Cell(study.task, variant.method, seed) for seed in seeds]
+    found = [open_record(plan, cell, plan.result_file(cell)) for cell in cells]
+    return [record for record in found if record]
 
 
 def _row(variant: Variant, records: Sequence[CellRecord], usual: Sequence[CellRecord]) -> list[str]:

@@ -20,13 +20,12 @@ from safetensors.torch import save
 from torch import Tensor
 
 from rfs_learning.expert import Expert, ExpertConfig
-from rfs_learning.rl.rl_config import DemonstrationConfig
+from rfs_learning.rl.rl_config import SEEDS_A_SET, DemonstrationConfig
 
 FORMAT = "rfs-demonstrations"
 _SIDE_BY_SIDE = 64
 _TRIES = 6  # attempts per wanted demonstration before giving up on an object
 _TAIL_SECONDS = 0.2  # kept after success: the policy should learn to hold still
-_SEEDS = 10_000  # episode seeds of one set; those of the next set begin after them
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +146,7 @@ def _jobs(
                 f"with noise {config.noise:g}, {wanted[name]} demonstrations are wanted: lower "
                 "demonstrations.noise or leave the object out"
             )
-        first = _SEEDS * config.seed + count
+        first = SEEDS_A_SET * config.seed + count
         jobs += [(name, first + i) for i in range(wanted[name] - won)]
     return jobs
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rfs_policy.checkpoint import write_atomically
 
+from rfs_learning.differing_settings import differences
 from rfs_learning.evaluation import FIRST_SEED
 from rfs_learning.rl.demonstrations import Demonstrations
 from rfs_learning.rl.flow_base import FlowBase, base_layout
@@ -47,16 +48,22 @@ def build_parser() -> argparse.ArgumentParser:
 def draw_rollouts(args: argparse.Namespace) -> bytes:
     """PNG of one episode of every policy. ValueError: their tasks differ, or the object is unknown."""
     policies = [SteeredPolicy.load(path) for path in args.policies]
-    tasks = {policy.task: policy.config.task(policy.task) for policy in policies}
-    if len(tasks) > 1:
-        raise ValueError(f"policies of the tasks {' and '.join(tasks)}: give those of one task")
-    task = next(iter(tasks.values()))
-    films = {}
+    for path, policy in zip(args.policies, policies, strict=True):
+        _require_same_task(policies[0], policy, path)
+    task, films = policies[0].config.task(policies[0].task), {}
     for path, policy in zip(args.policies, policies, strict=True):
         label = find_method(policy.method).label
-        label = f"{label}\n({path.parent.name})" if label in films else label
+        label = f"{label}\n({path.parent})" if label in films else label
         films[label] = film(policy, task, args.seed, args.object or task.objects[0], args.noise)
     return rollout_figure(films, args.columns)
+
+
+def _require_same_task(first: SteeredPolicy, policy: SteeredPolicy, path: Path) -> None:
+    if first.task != policy.task:
+        raise ValueError(f"policies of the tasks {first.task} and {policy.task}: give those of one task")
+    usual, present = (each.config.deciding(each.task)["tasks"] for each in (first, policy))
+    if other := differences(usual, present):
+        raise ValueError(f"'{path}' learned another task than the first policy: {', '.join(other)}")
 
 
 def draw_noise(args: argparse.Namespace) -> bytes:

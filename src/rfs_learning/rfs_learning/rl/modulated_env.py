@@ -29,6 +29,11 @@ class ModulatedGrasp(VecEnv):
     def __init__(
         self, space: ActionSpace, task: RlTask, ppo: PpoConfig, residual_cost: float, seed: int
     ) -> None:
+        if task.task.max_steps % space.execute:
+            raise ValueError(
+                f"an episode of {task.task.max_steps} control steps cannot be cut into chunks of "
+                f"{space.execute}: change tasks.{task.name}.task.episode_seconds"
+            )
         self.space, self.cfg, self.device = space, ppo, "cpu"
         self.simulation = GraspTask(task.task, ppo.environments, task.objects, ppo.threads)
         self.num_envs, self.num_actions = ppo.environments, space.dim

@@ -13,7 +13,12 @@ from rfs_sim_bridge.objects import find_objects
 from rfs_sim_bridge.setting_kinds import check_kinds
 from rfs_sim_bridge.task_config import TaskConfig
 
+from rfs_learning.evaluation import FIRST_SEED
+
 Section = TypeVar("Section")
+SEEDS_A_SET = 10_000
+"""Episode seeds of one set of demonstrations; those of the next `demonstrations.seed` begin after them."""
+_ABOVE_ZERO = {"learning_rate", "clip", "reward_scale", "noise_std", "residual_std", "arm_std"}
 
 
 @dataclass(frozen=True)
@@ -137,8 +142,26 @@ class RlConfig:
             section = getattr(self, name)
             check_kinds(section, f"{name}.")
             _require_counts(section, name)
+            _require_ranges(section, name)
+        _require_ranges(self.steering.residual, "steering.residual")
         if not 0.0 < self.ppo.gamma < 1.0:
             raise ValueError(f"ppo.gamma must be above 0 and below 1, got {self.ppo.gamma}")
+        if not 0.0 <= self.ppo.lam <= 1.0:
+            raise ValueError(f"ppo.lam must be 0 to 1, got {self.ppo.lam}")
+        if not self.ppo.hidden or min(self.ppo.hidden) < 1:
+            raise ValueError(
+                f"ppo.hidden is {list(self.ppo.hidden)}: sizes of at least 1, of one layer or more"
+            )
+        if self.base.time_features % 2:
+            raise ValueError(
+                f"base.time_features is {self.base.time_features}: sines and cosines, an even number"
+            )
+        most = FIRST_SEED // SEEDS_A_SET - 1
+        if self.demonstrations.seed > most:
+            raise ValueError(
+                f"demonstrations.seed is {self.demonstrations.seed}: from {most + 1} on its episodes "
+                "would be those of evaluations"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for a run's record."""
@@ -230,6 +253,16 @@ def _require_counts(section: Any, where: str) -> None:
         value, least = getattr(section, field.name), 0 if field.name == "seed" else 1
         if field.type is int and value < least:
             raise ValueError(f"{where}.{field.name} is {value}: at least {least} is needed")
+
+
+def _require_ranges(section: Any, where: str) -> None:
+    """Other numbers are 0 or more; what is a step of learning or a unit is above 0."""
+    for field in fields(section):
+        value, above = getattr(section, field.name), field.name in _ABOVE_ZERO
+        if field.type is float and (value < 0 or (above and value == 0)):
+            raise ValueError(
+                f"{where}.{field.name} is {value}: {'above 0' if above else '0 or more'} is needed"
+            )
 
 
 def laid_over(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -128,19 +128,19 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--quick", action="store_true", help="small budget, one task, one seed")
     parser.add_argument("--report", action="store_true", help="only draw table and figures of finished cells")
-    parser.add_argument(
-        "--jobs", type=_at_least(1), default=2, help="cells at once, one core each; default 2"
-    )
+    parser.add_argument("--jobs", type=at_least(1), default=2, help="cells at once, one core each; default 2")
     parser.add_argument("--methods", nargs="+", default=list(METHODS), help=f"of {', '.join(METHODS)}")
     parser.add_argument("--tasks", nargs="+", help="of config/rl.yaml; default: all (the first with --quick)")
-    parser.add_argument("--seeds", nargs="+", type=_at_least(0), help="default: 0 1 2 (0 with --quick)")
+    parser.add_argument("--seeds", nargs="+", type=at_least(0), help="default: 0 1 2 (0 with --quick)")
     parser.add_argument("--config", help="YAML with settings that differ from the packaged config/rl.yaml")
     parser.add_argument("--output", type=Path, help="weights and logs; default runs/table1")
     parser.add_argument("--results", type=Path, help="results and report; default results/table1")
     return parser
 
 
-def _at_least(least: int) -> Callable[[str], int]:
+def at_least(least: int) -> Callable[[str], int]:
+    """Type of a command line's whole number."""
+
     def number(text: str) -> int:
         if int(text) < least:
             raise argparse.ArgumentTypeError(f"{text} is below {least}")

@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from rfs_sim_bridge.setting_kinds import check_kinds
+
 from rfs_learning.differing_settings import differences
 from rfs_learning.rl.episode_choices import Noise
 from rfs_learning.rl.methods import find_method
@@ -59,6 +61,14 @@ class EvaluationPlan:
     level_episodes: int = 128
     environments: int = 64
     first_seed: int = 3_000_000
+
+    def __post_init__(self) -> None:
+        check_kinds(self, "evaluation.")
+        for name, value in asdict(self).items():
+            if isinstance(value, int) and value < 1:
+                raise ValueError(f"evaluation.{name} is {value}: at least 1 is needed")
+        if any(level < 0 for level in self.levels):
+            raise ValueError(f"evaluation.levels are {list(self.levels)}: factors of 0 or more are needed")
 
     def point_seeds(self) -> range:
         """Of evaluations while training."""

@@ -9,6 +9,7 @@ from vector_quantize_pytorch import VectorQuantize
 from rfs_learning.rl.action_space import ARM_DIM, HAND_DIM
 from rfs_learning.rl.demonstrations import Demonstrations
 from rfs_learning.rl.features import COMMAND_FINGERS
+from rfs_learning.rl.torch_threads import one_torch_thread
 
 HORIZON = 2
 _STEPS_PER_CODE = 16  # fewer demonstrated steps than this for each code are memorized, not clustered
@@ -112,7 +113,7 @@ def train_vqvae(demonstrations: Demonstrations, config: VqVaeConfig, seed: int) 
         ValueError: too few steps for that many codes, or fingers that never move.
     """
     previous, fingers = _motions(demonstrations, config.codes)
-    with torch.random.fork_rng(devices=[]):
+    with one_torch_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = FingerVqVae(config)
         _normalize(network, previous, fingers)

@@ -1,5 +1,6 @@
 """Settings from YAML that are packaged, or in a file of one's own."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -8,6 +9,31 @@ from typing import Any, TypeVar
 import yaml
 
 Made = TypeVar("Made")
+
+
+def packaged_entries(name: str) -> dict[str, Any]:
+    """Entries of the packaged config/NAME.yaml."""
+    return yaml.safe_load(files("rfs_learning").joinpath(f"config/{name}.yaml").read_text())
+
+
+def own_entries(path: str | os.PathLike[str] | None) -> dict[str, Any]:
+    """Entries of a YAML file of one's own; none where no file is given.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is not YAML, or no mapping.
+    """
+    if path is None:
+        return {}
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"no settings at '{path}'")
+    try:
+        values = yaml.safe_load(Path(path).read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"'{path}' is not YAML: {error}") from error
+    if not isinstance(values, Mapping | None):
+        raise ValueError(f"'{path}' must be a mapping of settings, got {values!r}")
+    return dict(values or {})
 
 
 def from_settings(name: str, packaged: Sequence[str], what: str, make: Callable[[str, Any], Made]) -> Made:

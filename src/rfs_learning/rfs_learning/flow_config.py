@@ -2,12 +2,12 @@
 
 import os
 from dataclasses import asdict, dataclass, fields
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
-import yaml
 from rfs_policy.network import NetworkConfig
+from rfs_sim_bridge.setting_kinds import check_kinds
+
+from rfs_learning.entries import own_entries, packaged_entries, require_entries
 
 
 @dataclass(frozen=True)
@@ -42,21 +42,24 @@ class FlowConfig:
         """The packaged defaults, then the entries of a YAML file, then `overrides` that are not None.
 
         Raises:
-            FileNotFoundError, ValueError: no such file, or an entry that does not exist.
+            FileNotFoundError, ValueError: no such file, or an entry that does not exist or makes no sense.
         """
-        values = yaml.safe_load(files("rfs_learning").joinpath("config/flow.yaml").read_text())
-        if path is not None:
-            if not Path(path).is_file():
-                raise FileNotFoundError(f"no training configuration at '{path}'")
-            values |= yaml.safe_load(Path(path).read_text()) or {}
+        values = packaged_entries("flow") | own_entries(path)
         values |= {key: value for key, value in overrides.items() if value is not None}
         unknown = set(values) - {field.name for field in fields(cls)}
         if unknown:
             raise ValueError(f"unknown training settings: {', '.join(sorted(unknown))}; see config/flow.yaml")
-        network = dict(values.pop("network"))
-        network["point_widths"] = tuple(network["point_widths"])
-        return cls(network=NetworkConfig(**network), **values)
+        return cls(network=_network(values.pop("network")), **values)
+
+    def __post_init__(self) -> None:
+        check_kinds(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for the run's record and for resuming."""
         return asdict(self)
+
+
+def _network(values: Any) -> NetworkConfig:
+    names = {field.name for field in fields(NetworkConfig)}
+    require_entries(values, names, names, "network")
+    return NetworkConfig(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})

@@ -2,11 +2,9 @@
 
 import os
 from dataclasses import asdict, dataclass, fields
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
-import yaml
+from rfs_learning.entries import own_entries, packaged_entries
 
 
 @dataclass(frozen=True)
@@ -76,17 +74,7 @@ class Sam2Config:
         Raises:
             FileNotFoundError, ValueError: no such file, an entry that does not exist or cannot be.
         """
-        values = yaml.safe_load(files("rfs_learning").joinpath("config/sam2.yaml").read_text())
-        if path is not None:
-            if not Path(path).is_file():
-                raise FileNotFoundError(f"no training configuration at '{path}'")
-            try:
-                given = yaml.safe_load(Path(path).read_text()) or {}
-            except (yaml.YAMLError, UnicodeDecodeError) as error:
-                raise ValueError(f"'{path}' is not YAML: {error}") from error
-            if not isinstance(given, dict):
-                raise ValueError(f"'{path}' holds not settings by name; see config/sam2.yaml")
-            values |= given
+        values = packaged_entries("sam2") | own_entries(path)
         values |= {key: value for key, value in overrides.items() if value is not None}
         unknown = set(values) - {field.name for field in fields(cls)}
         if unknown:

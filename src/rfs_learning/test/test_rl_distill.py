@@ -193,12 +193,23 @@ def test_other_teacher_does_not_mix_with_a_run(run):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"rolouts": 5}, "unknown setting 'rolouts'"),
+        ({"rolouts": 5}, "unknown entry 'rolouts'"),
         ({"objects": ["banana"]}, "unknown object 'banana'"),
         ({"task": {"control_rate": 20.0}}, "acts at 10 Hz"),
         ({"rollouts": 0}, "'rollouts' must be at least 1"),
         ({"seed": 900_000}, "seeds of evaluations"),
-        ({"round_episodes": {"trainning": 1}}, "training and heldout"),
+        ({"round_episodes": {"trainning": 1}}, "unknown entry 'trainning'"),
+        ({"round_episodes": 5}, "round_episodes must be a mapping"),
+        ({"objects": 5}, "objects must be a list of names"),
+        ({"student": 4}, "student must be a mapping"),
+        ({"student": {"network": {"keypoints": 2}}}, "network has no entry"),
+        ({"student": {"batch": "many"}}, "batch must be a whole number"),
+        ({"rollouts": "many"}, "rollouts must be a whole number"),
+        ({"rounds": 1.5}, "rounds must be a whole number"),
+        ({"goal": "high"}, "goal must be a number"),
+        ({"goal": 95}, "goal is a share"),
+        ({"perturb": 1}, "perturb must be true or false"),
+        (["rollouts"], "must be a mapping of settings"),
         ({"round_student": {"stepps": 1}}, "stepps"),
     ],
 )
@@ -208,6 +219,16 @@ def test_bad_settings_are_named(tmp_path, capsys, settings, message):
     assert main(["--teacher", "expert", "--config", str(file), "--output", str(tmp_path / "run")]) == 2
     assert message in " ".join(capsys.readouterr().out.split())
     assert not (tmp_path / "run").exists()
+
+
+def test_what_is_no_yaml_and_a_run_of_another_command_are_named(tmp_path, capsys):
+    (tmp_path / "bad.yaml").write_text("rollouts: [")
+    config = ["--config", str(tmp_path / "bad.yaml")]
+    assert main(["--teacher", "expert", *config, "--output", str(tmp_path / "run")]) == 2
+    assert "is not YAML" in " ".join(capsys.readouterr().out.split())
+    (tmp_path / "config.json").write_text("{}")
+    assert main(["--teacher", "expert", "--resume", "--output", str(tmp_path)]) == 2
+    assert "holds a run of another command" in " ".join(capsys.readouterr().out.split())
 
 
 def test_missing_run_and_missing_teacher_are_named(tmp_path, capsys):

@@ -5,11 +5,16 @@ from dataclasses import fields, is_dataclass
 from numbers import Integral, Real
 from typing import Any, get_args
 
-_WORDS = {float: ("a number", "numbers"), int: ("a whole number", "whole numbers"), str: ("a text", "texts")}
+_WORDS = {
+    bool: ("true or false", "truths"),
+    float: ("a number", "numbers"),
+    int: ("a whole number", "whole numbers"),
+    str: ("a text", "texts"),
+}
 
 
 def check_kinds(settings: Any, where: str = "") -> None:
-    """Check a dataclass of numbers, texts, tuples of them, and such dataclasses.
+    """Check a dataclass of numbers, truths, texts, tuples of them, and such dataclasses.
 
     Raises:
         ValueError: an entry is something else; the text names it.
@@ -23,8 +28,8 @@ def check_kinds(settings: Any, where: str = "") -> None:
 
 
 def _fits(value: Any, kind: Any) -> bool:
-    if kind is str:
-        return isinstance(value, str)
+    if kind in (str, bool):
+        return isinstance(value, kind)
     if kind in _WORDS:
         number = isinstance(value, Integral if kind is int else Real) and not isinstance(value, bool)
         return number and not math.isnan(value)

@@ -10,17 +10,16 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from rfs_policy.checkpoint import load_checkpoint, write_atomically
 from rfs_policy.layout import Layout
 from torch import Tensor
 
+from rfs_learning.entries import own_entries, packaged_entries
 from rfs_learning.flow_config import FlowConfig
 from rfs_learning.flow_data import Arrays, ChunkData
 from rfs_learning.flow_training import FlowTraining
@@ -83,11 +82,7 @@ def finetune_config(path: str | None = None, **overrides: Any) -> FlowConfig:
     Raises:
         FileNotFoundError, ValueError: no such file, or an entry that does not exist.
     """
-    values = yaml.safe_load(files("rfs_learning").joinpath("config/finetune.yaml").read_text())
-    if path is not None:
-        if not Path(path).is_file():
-            raise FileNotFoundError(f"no training configuration at '{path}'")
-        values |= yaml.safe_load(Path(path).read_text()) or {}
+    values = packaged_entries("finetune") | own_entries(path)
     return FlowConfig.load(**(values | {key: value for key, value in overrides.items() if value is not None}))
 
 

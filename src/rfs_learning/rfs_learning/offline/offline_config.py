@@ -4,13 +4,11 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from importlib.resources import files
-from pathlib import Path
 from typing import Any, Literal, get_args
 
-import yaml
 from rfs_policy.modulation_config import OPERATOR_BOUND, Encoder, ModulationConfig
 
+from rfs_learning.entries import own_entries, packaged_entries
 from rfs_learning.offline.noise_recovery import Method as Recovery
 
 Method = Literal["rfs", "residual", "dsrl"]
@@ -109,11 +107,7 @@ class OfflineConfig:
         Raises:
             FileNotFoundError, ValueError: no such file, or an entry that does not exist or is not allowed.
         """
-        values = yaml.safe_load(files("rfs_learning").joinpath("config/offline.yaml").read_text())
-        if path is not None:
-            if not Path(path).is_file():
-                raise FileNotFoundError(f"no training configuration at '{path}'")
-            values |= yaml.safe_load(Path(path).read_text()) or {}
+        values = packaged_entries("offline") | own_entries(path)
         values |= {key: value for key, value in overrides.items() if value is not None}
         unknown = set(values) - {field.name for field in fields(cls)}
         if unknown:

@@ -57,6 +57,8 @@ def _claim(output: Path, record: Mapping[str, Any], resume: bool) -> None:
         raise FileNotFoundError(f"nothing to resume at {output}: leave --resume out to begin a run")
     if resume:
         before = json.loads(file.read_text())
+        if "distill" not in before:
+            raise ValueError(f"{output} holds a run of another command: give another --output")
         changed = [key for key in _fixed(record) if _fixed(record)[key] != _fixed(before).get(key)]
         if changed:
             raise ValueError(

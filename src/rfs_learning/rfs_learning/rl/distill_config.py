@@ -3,15 +3,14 @@
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
-import yaml
 from rfs_policy.layout import DELTA_POSE
 from rfs_sim_bridge.objects import find_objects
+from rfs_sim_bridge.setting_kinds import check_kinds
 from rfs_sim_bridge.task_config import TaskConfig
 
+from rfs_learning.entries import own_entries, packaged_entries, require_entries
 from rfs_learning.evaluation import FIRST_SEED
 from rfs_learning.flow_config import FlowConfig
 from rfs_learning.rl.rl_config import laid_over
@@ -54,6 +53,7 @@ class DistillConfig:
     final_episodes: EpisodeCounts
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         if self.task.control_rate != DELTA_POSE.rate_hz or self.task.cloud.points != DELTA_POSE.cloud_points:
             raise ValueError(
                 f"the student acts at {DELTA_POSE.rate_hz:g} Hz on {DELTA_POSE.cloud_points} points: "
@@ -68,6 +68,10 @@ class DistillConfig:
                 f"seed {self.seed} with {self.rounds} rounds reaches the seeds of evaluations, from "
                 f"{FIRST_SEED} on: take a smaller seed or fewer rounds"
             )
+        if not 0.0 <= self.goal <= 1.0:
+            raise ValueError(f"goal is a share of successes, 0 to 1, got {self.goal}")
+        if min(self.round_episodes.heldout, self.final_episodes.heldout) < 0:
+            raise ValueError("round_episodes.heldout and final_episodes.heldout must be 0 or more")
         if self.round_episodes.training < 1 or self.final_episodes.training < 1:
             raise ValueError("a student is judged by episodes on training objects: ask for at least 1")
         if self.student.network != self.round_student.network:
@@ -80,25 +84,21 @@ class DistillConfig:
         Raises:
             FileNotFoundError, ValueError: no such file, or an entry or object that does not exist.
         """
-        values = yaml.safe_load(files("rfs_learning").joinpath("config/distill.yaml").read_text())
-        if path is not None:
-            if not Path(path).is_file():
-                raise FileNotFoundError(f"no settings at '{path}'")
-            values = laid_over(values, yaml.safe_load(Path(path).read_text()) or {})
-        return cls.from_dict(values)
+        return cls.from_dict(laid_over(packaged_entries("distill"), own_entries(path)))
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "DistillConfig":
         """Nested mappings, as in the YAML file, to settings."""
-        unknown = set(values) - {field.name for field in fields(cls)}
-        if unknown:
-            raise ValueError(f"unknown setting '{min(unknown)}'; see config/distill.yaml")
-        student = values["student"] or {}
+        known = {field.name for field in fields(cls)}
+        require_entries(values, known, known, "the distillation")
+        if not isinstance(values["objects"], list | tuple):
+            raise ValueError(f"objects must be a list of names, got {values['objects']!r}")
+        student = _entries(values, "student")
         nested = {
             "objects": tuple(spec.name for spec in find_objects(values["objects"])),
-            "task": TaskConfig.from_dict(values["task"] or {}),
+            "task": TaskConfig.from_dict(_entries(values, "task")),
             "student": FlowConfig.load(**student),
-            "round_student": FlowConfig.load(**(student | (values["round_student"] or {}))),
+            "round_student": FlowConfig.load(**(student | _entries(values, "round_student"))),
             "round_episodes": _counts(values["round_episodes"], "round_episodes"),
             "final_episodes": _counts(values["final_episodes"], "final_episodes"),
         }
@@ -109,7 +109,14 @@ class DistillConfig:
         return asdict(self)
 
 
-def _counts(values: Mapping[str, int], where: str) -> EpisodeCounts:
-    if set(values) != {"training", "heldout"}:
-        raise ValueError(f"'{where}' takes exactly training and heldout; see config/distill.yaml")
+def _entries(values: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Of a section that may be empty."""
+    entries = values[where] or {}
+    if not isinstance(entries, Mapping):
+        raise ValueError(f"{where} must be a mapping, got {entries!r}")
+    return dict(entries)
+
+
+def _counts(values: Any, where: str) -> EpisodeCounts:
+    require_entries(values, {"training", "heldout"}, {"training", "heldout"}, where)
     return EpisodeCounts(**values)

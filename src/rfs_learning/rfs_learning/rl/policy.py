@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 from rfs_policy.checkpoint import write_atomically
+from rfs_sim_bridge.observations import PRIVILEGED_NAMES
 from rsl_rl.models import MLPModel
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -19,7 +20,7 @@ from rfs_learning.rl.ppo import make_actor
 from rfs_learning.rl.rl_config import RlConfig
 
 FORMAT = "rfs-steered-policy"
-VERSION = 1
+VERSION = 2
 FILE_NAME = "policy.safetensors"
 
 
@@ -72,6 +73,7 @@ class SteeredPolicy(nn.Module):
             "task": self.task,
             "config": self.config.to_dict(),
             "features": self.actor.obs_dim,
+            "observation": PRIVILEGED_NAMES,
         }
         tensors = {name: tensor.contiguous().clone() for name, tensor in self.state_dict().items()}
         write_atomically(Path(path), save(tensors, {FORMAT: json.dumps(header, sort_keys=True)}))
@@ -85,6 +87,8 @@ class SteeredPolicy(nn.Module):
             ValueError: truncated, something else, of another version, or its parts do not fit each other.
         """
         header, tensors = _read(Path(path))
+        if tuple(header["observation"]) != PRIVILEGED_NAMES:
+            raise ValueError(f"'{path}' looks at other numbers than this version's simulator: train it again")
         config = RlConfig.from_dict(header["config"])
         space = empty_space(header["method"], config, config.task(header["task"]))
         actor = make_actor(header["features"], space, config.ppo.hidden)

@@ -4,15 +4,13 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from importlib.resources import files
-from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from rfs_sim_bridge.objects import find_objects
 from rfs_sim_bridge.setting_kinds import check_kinds
 from rfs_sim_bridge.task_config import TaskConfig
 
+from rfs_learning.entries import own_entries, packaged_entries
 from rfs_learning.evaluation import FIRST_SEED
 
 Section = TypeVar("Section")
@@ -121,8 +119,7 @@ class RlConfig:
             FileNotFoundError: there is no such file.
             ValueError: it is not YAML, or an entry or object is unknown or makes no sense; the text names it.
         """
-        values = yaml.safe_load(files("rfs_learning").joinpath("config/rl.yaml").read_text())
-        return cls.from_dict(values if path is None else laid_over(values, _read(Path(path))))
+        return cls.from_dict(laid_over(packaged_entries("rl"), own_entries(path)))
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "RlConfig":
@@ -196,19 +193,6 @@ class RlConfig:
         """The same with these entries over its own, as in a YAML file; ValueError as `load`."""
         _require_mapping(changes, "changes")
         return RlConfig.from_dict(laid_over(self.to_dict(), changes))
-
-
-def _read(file: Path) -> Mapping[str, Any]:
-    if not file.is_file():
-        raise FileNotFoundError(f"no settings at '{file}'")
-    try:
-        values = yaml.safe_load(file.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"'{file}' is not YAML: {error}") from error
-    if values is None:
-        return {}
-    _require_mapping(values, str(file))
-    return values
 
 
 def _task(name: str, entry: Mapping[str, Any]) -> RlTask:

@@ -187,7 +187,7 @@ def in_a_sentence(error: Exception) -> str:
     """What went wrong, and for a full disk the way out."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "the disk is full: make room, then the same command goes on where it ended"
-    return str(error)
+    return str(error) or type(error).__name__
 
 
 def _end_with_orderer() -> None:

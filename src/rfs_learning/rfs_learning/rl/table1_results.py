@@ -117,6 +117,11 @@ class Results:
         """Control steps to 80 %, by seed; None: not reached."""
         return [steps_to(record.rates) for record in self.of(method, task)]
 
+    def lifted(self, method: str, task: str) -> Estimate | None:
+        """Share of all episodes that lifted and held, feasible or not; mean policy."""
+        finals = [record.final["mean"] for record in self.of(method, task)]
+        return rate_estimate([(final["lifted"], final["episodes"]) for final in finals]) if finals else None
+
     def infeasible(self, method: str, task: str, noise: Noise = "mean") -> Estimate | None:
         """Share of the lifting episodes in which fingers went into each other."""
         finals = [record.final[noise] for record in self.of(method, task)]

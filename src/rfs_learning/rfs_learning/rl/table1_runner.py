@@ -141,7 +141,7 @@ class Runner:
             return
         try:
             record_failure(ending)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             text = f"{ending.problem} (and its record could not be written: {in_a_sentence(error)})"
             ending = Ending(ending.job, text, ending.diverged)
         self.on_end(ending)

@@ -122,23 +122,28 @@ def _steps(results: Results, method: str, task: str) -> str:
 
 
 def quality(results: Results) -> str:
-    """Interpenetration and smoothness."""
+    """What was lifted in whatever way, interpenetration and smoothness."""
     head = ["method"]
     for task in results.tasks:
-        head += [f"{task}: infeasible", f"{task}: fingers / mrad", f"{task}: palm / mm"]
+        columns = ("lifted", "infeasible", "fingers / mrad", "palm / mm")
+        head += [f"{task}: {column}" for column in columns]
     rows = []
     for method in ROWS:
         row = [label(method)]
         for task in results.tasks:
+            row.append(with_interval(results.lifted(method, task)))
             row.append(in_percent(results.infeasible(method, task)))
             for name in ("finger_roughness", "palm_roughness"):
                 found = results.mean(method, task, lambda record, name=name: record.final["mean"][name])
                 row.append(NOTHING if found is None else f"{1e3 * found.mean:.1f}")
         rows.append(row)
     text = (
-        "Infeasible: of the episodes that lifted and held, those in which fingers went more than 0.5 cm into "
-        "each other (paper: 5 % for RFS, at least 55 % for relative joint pose). Roughness: root mean square "
-        "of the second difference of commands from step to step. Without sampling."
+        "Lifted: of all episodes, those that lifted and held, in whatever way. Success asks for a feasible "
+        "pose and for fingers that are not in each other as well; the paper's cannot, which is 98 % for "
+        "relative joint pose on power grasps while 55 % of its motions are infeasible. Infeasible: of the "
+        "episodes that lifted and held, those in which fingers went more than 0.5 cm into each other (paper: "
+        "5 % for RFS). Roughness: root mean square of the second difference of commands from step to step. "
+        "Without sampling."
     )
     return f"## Feasibility and smoothness\n\n{text}\n\n" + table(head, rows)
 

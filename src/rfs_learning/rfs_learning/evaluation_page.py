@@ -94,7 +94,8 @@ def _differences(methods: Sequence[MethodResults], groups: Mapping[str, Sequence
         found = {name: compare(method, first, objects) for name, objects in groups.items()}
         rows.append([method.name, *(_difference(difference) for difference in found.values())])
         paired &= all(difference.paired for difference in found.values() if difference)
-    how = "Paired by episode (object and seed): bootstrap over episodes and training seeds. "
+    how = "Paired by episode (object and seed): bootstrap over episodes and training seeds, or Welch's over "
+    how += "seeds where that is wider. "
     how += "Episodes in which only the one or the other succeeded: McNemar's exact test."
     other = "Not all methods faced the same episodes: those intervals are Newcombe's and Welch's, unpaired."
     return _table(["method", *groups], rows) + _paragraph(how if paired else f"{how} {other}")

@@ -116,14 +116,17 @@ def reward_curves(methods: Sequence[MethodResults]) -> bytes:
 
 
 def reward_course(method: MethodResults) -> tuple[NDArray, NDArray, NDArray]:
-    """Times (s), mean reward and half of its 95 % interval, (T,) each, over all trials of the method."""
+    """Times (s), mean reward and half of its 95 % interval, (T,) each, over all trials of the method.
+
+    Its runs face the same episodes, so the interval is that of one run's number of them.
+    """
     courses = [trial.rewards for trial in method.trials() if trial.rewards]
     length = max(map(len, courses), default=0)
     filled = np.array([[*course, *[course[-1]] * (length - len(course))] for course in courses])
     if not len(filled):
         return np.zeros(0), np.zeros(0), np.zeros(0)
     period = method.records[0].task.period
-    half = 1.96 * filled.std(axis=0) / np.sqrt(len(filled))
+    half = 1.96 * filled.std(axis=0) / np.sqrt(len(filled) / len(method.records))
     return period * np.arange(1, length + 1), filled.mean(axis=0), half
 
 

@@ -95,6 +95,16 @@ def test_cells_and_rewards():
     np.testing.assert_allclose((times, mean, half), ([0.1, 0.2], [0.1, 0.5], [0.0, 0.0]), atol=1e-9)
 
 
+def test_more_runs_of_the_same_episodes_do_not_narrow_the_reward():
+    run = record([1, 0, 1, 0, 0])
+    trials = tuple(replace(trial, rewards=(float(k),)) for k, trial in enumerate(run.trials))
+    run = replace(run, trials=trials)
+    _, _, one = reward_course(MethodResults("a", (run,)))
+    _, _, three = reward_course(MethodResults("a", (run, run, run)))
+    assert one[0] > 0.0
+    np.testing.assert_allclose(three, one)
+
+
 def test_an_episode_that_ended_keeps_its_last_reward():
     first = record([1, 0, 1, 0, 0]).trials[0]
     trials = (replace(first, rewards=(0.0, 1.0)), replace(first, rewards=(0.0, 0.0, 0.5)))

@@ -18,8 +18,8 @@ REPORT_FILE = "README.md"
 _NOTE = (
     "All trials ran in simulation; the simulated target robot stands in for a real one. Mean over training "
     "seeds with a 95 % interval (Student's over seeds or Wilson's over one seed's trials, the wider at each "
-    "end). Differences are paired by episode (object and seed), bootstrap over episodes and training seeds, "
-    "bold where 0 is outside."
+    "end). Differences are paired by episode (object and seed), bootstrap over episodes and training seeds "
+    "or Welch's over seeds, the wider at each end; bold where 0 is outside."
 )
 
 

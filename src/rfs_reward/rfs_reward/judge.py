@@ -54,6 +54,7 @@ class Judge:
     """
 
     _FIRST_FRAMES = 5
+    _FIRST_SECONDS = 0.5  # for them: a slow tracker's fifth frame may show the object in the air
 
     def __init__(self, tracker: Tracker, config: RewardConfig | None = None):
         self.tracker = tracker
@@ -68,6 +69,7 @@ class Judge:
         self._prompted = False
         self._estimator = ObjectEstimator(self.config.object)
         self._heights: list[float] = []
+        self._first: int | None = None
         self._success = HeldLift(self.config.success)
         self._stamp: int | None = None
         self._seen: int | None = None
@@ -127,11 +129,18 @@ class Judge:
         estimate = self._estimator.update(frame.stamp, View.of(frame, track.mask), palm)
         if estimate.tracking == Tracking.SEEN:
             self._seen = frame.stamp
-            if len(self._heights) < self._FIRST_FRAMES:
-                self._heights.append(float(estimate.center[2]))
+            self._take_height(frame.stamp, float(estimate.center[2]))
         lost = estimate.tracking == Tracking.LOST
         problem = "the object is out of sight" if lost else ""
         return self._judgement(frame, palm.center, track, estimate, problem)
+
+    def _take_height(self, stamp: int, height: float) -> None:
+        """Of the object's start, from the first frames in which it is seen."""
+        if self._first is None:
+            self._first = stamp
+        early = stamp - self._first <= self._FIRST_SECONDS * 1e9
+        if early and len(self._heights) < self._FIRST_FRAMES:
+            self._heights.append(height)
 
     def _judgement(
         self, frame: Frame, palm: Array, track: Track, estimate: Estimate, problem: str

@@ -58,6 +58,14 @@ def test_a_lifted_object_becomes_a_success() -> None:
     assert said[-1].reward > said[0].reward
 
 
+def test_a_slow_tracker_sees_the_lift_too() -> None:
+    """Two seconds a frame: the second one shows the object in the air already."""
+    it = judge()
+    said = [it.observe(frame(20 * k, (0.55, 0.1, z))) for k, z in enumerate([0.0, *[0.30] * 5])]
+    assert [judgement.lift for judgement in said] == pytest.approx([0.0, *[0.30] * 5], abs=0.012)
+    assert said[-1].success
+
+
 def test_hidden_where_it_was_then_lost_then_seen_again() -> None:
     it = judge()
     first = it.observe(frame(0))

@@ -20,6 +20,13 @@ class BagError(OSError):
     """The bag cannot take more messages; what was written before is kept."""
 
 
+def cut_short(result: Mapping[str, str], why: str) -> dict[str, str]:
+    """How an episode ended whose bag lacks a part: its last message does not show what was marked."""
+    notes = result.get("notes", "")
+    told = notes if why in notes else "; ".join(filter(None, [notes, why]))
+    return {**result, "outcome": "unknown", "notes": told}
+
+
 class BagWriter:
     """A bag being written. Messages are on disk after `flush`, which callers do a few times a second, so that
     a killed process loses only what came since. Not thread-safe.
@@ -119,7 +126,7 @@ class BagWriter:
             raise BagError(self.error) from error
 
     def close(self, result: Mapping[str, str] | None = None) -> None:
-        """Write the index, `result` (how the episode ended) and metadata.yaml.
+        """Write the index, `result` (how the episode ended; after an error: unknown) and metadata.yaml.
 
         Raises:
             BagError: no space for them; `repair` can write them later.
@@ -132,7 +139,7 @@ class BagWriter:
         finally:
             self._file.close()
         if self.error:
-            self._close_after_error(dict(result or {}))
+            self._close_after_error(cut_short(result or {}, self.error))
 
     def _finish(self, result: Mapping[str, str]) -> None:
         self.flush()

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from rfs_teleop.bag import BagError, BagWriter
+from rfs_teleop.bag import BagError, BagWriter, cut_short
 
 CAPACITY = 256 * 1024 * 1024  # bytes; 1.5 s of clouds and images at 30 Hz
 _PERIOD = 0.25  # s: what a killed recorder loses at most while the disk keeps up
@@ -104,7 +104,7 @@ class BagQueue:
                 self._bytes = 0
         self._await_closing()
         try:
-            self._bag.close(self._result)
+            self._bag.close(cut_short(self._result, self.problem) if self.problem else self._result)
         except Exception as error:
             self.problem = _told(error)
 

@@ -1,6 +1,7 @@
 """How an episode begins and ends, whoever runs it: automatic trials and operators' sessions. No ROS."""
 
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -124,25 +125,39 @@ class EpisodeConduct:
 
     def _close(self, ending: Ending, outcome: str, notes: str) -> None:
         notes = "; ".join(filter(None, [notes, *ending.problems]))
+        if ending.problems and outcome != "discarded":
+            outcome = "unknown"
         try:
-            ending.counts = self._calls.stop_recorder("unknown" if ending.problems else outcome, notes)
+            ending.counts = self._calls.stop_recorder(outcome, notes)
         except ServiceError as error:
             ending.problems.append(str(error))
             if "does not answer" in str(error):
-                self._rescue(ending)
+                self._rescue(ending, discarded=outcome == "discarded")
 
-    def _rescue(self, ending: Ending) -> None:
-        """The recorder is gone: what it wrote gets its index here."""
+    def _rescue(self, ending: Ending, discarded: bool) -> None:
+        """The recorder is gone: what it wrote gets its index here, or is deleted."""
         folder = Path(self.bag)
-        if not (folder.is_dir() and unfinished(folder)):
+        if not (folder.is_dir() and (discarded or unfinished(folder))):
             return
         try:
             written = sum(repair(folder).counts.values())
         except (ValueError, OSError) as error:
             ending.problems[-1] += f"; its bag {folder} could not be repaired: {error}"
             return
+        if discarded:  # only now, as a recorder that lives deletes it itself
+            ending.problems[-1] += f"; {_deleted(folder)}"
+            return
         ending.counts = Counts(written, written)
         ending.problems[-1] += f"; its bag {folder} was repaired and holds {written} messages"
+
+
+def _deleted(bag: Path) -> str:
+    """Delete a discarded bag; what came of it."""
+    try:
+        shutil.rmtree(bag)
+    except OSError as error:
+        return f"its discarded bag {bag} could not be deleted ({error.strerror}): delete it"
+    return f"its discarded bag {bag} was deleted"
 
 
 def folder_name(text: str) -> str:

@@ -14,7 +14,6 @@ from rfs_teleop.mcap_contents import Contents
 _MESSAGE = struct.Struct("<BQHIQQ")  # opcode, length, channel, sequence, log time, publish time
 _CHUNK = struct.Struct("<BQQQQII")  # opcode, length, first and last time, size, CRC, next string's length
 _BIG = 256 * 1024  # bytes; compressing clouds and images at camera rate would take most of a core
-_COMPRESSOR = zstandard.ZstdCompressor(level=1)
 
 
 class ChunkBuilder:
@@ -27,6 +26,7 @@ class ChunkBuilder:
         self._indices: dict[int, MessageIndex] = {}
         self._times: list[int] = []
         self._has_big = False
+        self._compressor = zstandard.ZstdCompressor(level=1)  # no two threads may use one at once
 
     def add(self, channel: int, sequence: int, log_time: int, publish_time: int, data: bytes) -> None:
         """Add a message; times in ns since the epoch."""
@@ -51,7 +51,7 @@ class ChunkBuilder:
             crc = zlib.crc32(part, crc)
         name, parts = (b"", self._parts)
         if not self._has_big:
-            name, parts = (b"zstd", [_COMPRESSOR.compress(b"".join(self._parts))])
+            name, parts = (b"zstd", [self._compressor.compress(b"".join(self._parts))])
         stored = sum(map(len, parts))
         head = self._head(name, stored, crc)
         indexes, offsets = self._message_indexes(contents.end + len(head) + stored)

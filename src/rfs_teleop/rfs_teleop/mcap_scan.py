@@ -2,6 +2,7 @@
 
 import os
 import struct
+from functools import partial
 from io import BytesIO
 from typing import BinaryIO
 
@@ -15,13 +16,15 @@ from zstandard import ZstdError
 from rfs_teleop.mcap_contents import MAGIC, Contents
 
 _DAMAGE = (McapError, ZstdError, struct.error)
+_BLOCK = 1024 * 1024
 
 
 def scan(file: BinaryIO) -> Contents:
-    """What the complete records of an MCAP file hold.
+    """What the complete records of an MCAP file hold. It ends before a damaged record that nothing but zeros
+    follows: power loss leaves the size of a file without its newest content.
 
     Raises:
-        ValueError: it does not begin like an MCAP file, or a chunk in it is damaged.
+        ValueError: it does not begin like an MCAP file, or a chunk in it is damaged and others follow.
     """
     if file.read(len(MAGIC)) != MAGIC:
         raise ValueError(f"{getattr(file, 'name', 'this')} is not an MCAP file")
@@ -39,9 +42,16 @@ def scan(file: BinaryIO) -> Contents:
         try:
             _take(contents, opcode, file.read(length))
         except (*_DAMAGE, ValueError) as error:
+            if _only_zeros(file):
+                break
             raise ValueError(f"the record at byte {contents.end} is damaged ({error})") from error
         contents.end += 9 + length
     return contents
+
+
+def _only_zeros(file: BinaryIO) -> bool:
+    """Whether the rest of a file says nothing."""
+    return not any(block.strip(b"\0") for block in iter(partial(file.read, _BLOCK), b""))
 
 
 def _take(contents: Contents, opcode: int, body: bytes) -> None:
@@ -56,7 +66,10 @@ def _take(contents: Contents, opcode: int, body: bytes) -> None:
         entry = Metadata.read(stream)
         contents.metadata.append((MetadataIndex(offset, 9 + len(body), entry.name), entry))
     elif opcode == Opcode.MESSAGE_INDEX and contents.chunks:
-        contents.chunks[-1].message_index_offsets[MessageIndex.read(stream).channel_id] = offset
+        index = MessageIndex.read(stream)
+        if sorted(index.records) != sorted(contents.last.get(index.channel_id, index).records):
+            raise ValueError("an index does not fit its chunk")
+        contents.chunks[-1].message_index_offsets[index.channel_id] = offset
         contents.chunks[-1].message_index_length += 9 + len(body)
 
 

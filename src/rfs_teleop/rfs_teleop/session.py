@@ -86,6 +86,8 @@ class Session:
         if self.phase == Phase.FINISHED:
             return
         if ask:
+            while self._release in self._tasks:  # asked for before this stop, which it must not undo
+                self._tasks.remove(self._release)
             self._tasks.appendleft(self._latch)
         if self.phase != Phase.STOPPED:
             self._stop_reason = why

@@ -32,27 +32,31 @@ class SessionDiary:
         """How the episodes of earlier starts ended."""
         return self._record.tally()
 
-    def ended(self, outcome: str, bag: Path | None, ending: Ending, number: int) -> None:
-        """One more episode has ended; `number` is the one that follows."""
+    def ended(self, outcome: str, bag: Path | None, ending: Ending, number: int, begun: int) -> None:
+        """One more episode has ended, of `begun` in all; `number` is the one that follows."""
         counted = outcome in ("success", "failure")
         shown = number - 1 if counted else number
-        self._thread.submit(self._note, outcome, bag, ending, shown)
+        self._thread.submit(self._note, outcome, bag, ending, shown, begun)
 
-    def _note(self, outcome: str, bag: Path | None, ending: Ending, number: int) -> None:
+    def _note(self, outcome: str, bag: Path | None, ending: Ending, number: int, begun: int) -> None:
         try:
             self._enter(outcome, bag, ending, number)
+            self._save(begun)
         except Exception as error:  # no reason to end a session; its bags hold everything
             self._lines.put(f"the session's record could not be brought up to date: {error!r}")
 
     def _enter(self, outcome: str, bag: Path | None, ending: Ending, number: int) -> None:
-        record = self._record
         if outcome == "discarded":
-            record.discarded += 1
+            self._record.discarded += 1
             self._tell(f"episode {number}  discarded")
         elif bag is None:
             self._tell(f"episode {number}  {outcome}  not recorded  {'; '.join(ending.problems)}")
         else:
             self._read(bag, ending.counts, number)
+
+    def _save(self, begun: int) -> None:
+        record = self._record
+        record.count_begun(begun)
         if any(record.bags()) or record.discarded:
             record.save()
             write_page(record)

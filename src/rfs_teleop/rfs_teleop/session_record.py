@@ -14,12 +14,14 @@ from rfs_teleop.session_plan import Tally
 class SessionRecord:
     """Figures of all episodes of a session, in the order in which they were recorded.
 
-    folder: of the session; it holds one folder for each bag. skipped: bags that could not be read, and why.
+    folder: of the session; it holds one folder for each bag. vanished: episodes that were begun, were not
+    discarded, and are not there. skipped: bags that could not be read, and why.
     """
 
     folder: Path
     planned: int = 0
     discarded: int = 0
+    vanished: int = 0
     episodes: list[EpisodeFigures] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
 
@@ -44,12 +46,20 @@ class SessionRecord:
             data = json.loads(record.file.read_text())
             record.discarded = int(data["discarded"])
             record.planned = planned or int(data["planned"])
-            rows = [EpisodeFigures.from_json(row) for row in data["episodes"] if not afresh]
+            rows = [EpisodeFigures.from_json(row) for row in data["episodes"]]
+            begun = int(data.get("begun", 0))  # earlier versions did not write it
         except (OSError, ValueError, KeyError, TypeError):
-            rows = []
+            rows, begun = [], 0
         record.episodes = [row for row in rows if (folder / row.id).is_dir()]
+        record.count_begun(begun)
+        if afresh:
+            record.episodes.clear()
         record.read_bags()
         return record
+
+    def count_begun(self, begun: int) -> None:
+        """Take how many episodes were begun so far: those of which nothing is known had their seeds, too."""
+        self.vanished = max(0, begun - len(self.episodes) - self.discarded)
 
     def read_bags(self) -> None:
         """Add the episodes of all bags that are not known yet."""
@@ -82,7 +92,7 @@ class SessionRecord:
         tally = Tally(discarded=self.discarded)
         for row in self.episodes:
             tally.add(row.outcome)
-        tally.begun = len(self.episodes) + self.discarded
+        tally.begun = len(self.episodes) + self.discarded + self.vanished
         return tally
 
     def save(self) -> None:
@@ -94,6 +104,7 @@ class SessionRecord:
             "successes": tally.successes,
             "failures": tally.failures,
             "discarded": self.discarded,
+            "begun": tally.begun,
             "skipped": self.skipped,
             "episodes": [row.as_json() for row in self.episodes],
         }

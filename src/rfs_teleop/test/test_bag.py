@@ -11,6 +11,8 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mcap.records import MessageIndex
+from rfs_teleop.append_file import AppendFile
 from rfs_teleop.bag import BagError, BagWriter
 from rfs_teleop.bag_metadata import Topic
 from rfs_teleop.bag_reader import Bag
@@ -24,6 +26,7 @@ String = STORE.types["std_msgs/msg/String"]
 STRING = Definition("std_msgs/msg/String", "string data\n", STORE.hash_rihs01("std_msgs/msg/String"))
 DEFINITIONS = {STRING.type: STRING}
 TOPICS = [Topic("/a", STRING.type), Topic("/b", STRING.type, reliable=False), Topic("/quiet", STRING.type)]
+ZSTD = b"\x28\xb5\x2f\xfd"  # the magic number with which a chunk's content begins
 # Other processes import from where this one does.
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
 
@@ -104,6 +107,54 @@ def test_a_file_cut_anywhere_keeps_its_complete_chunks(
         assert read_with_rosbags(folder) == before
 
 
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_a_file_whose_end_is_zeros_keeps_its_complete_chunks(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """As a power loss may leave it: the size is on disk, the newest pages are not."""
+    sent = [("/a" if i % 2 else "/b", f"message {i}") for i in range(9)]
+    folder = tmp_path_factory.mktemp("zeros") / "episode"
+    bag = write_bag(folder, sent)
+    bag.flush()
+    whole = bag.path.read_bytes()
+    bag.close()
+    (folder / "metadata.yaml").unlink()
+    zeroed = data.draw(st.integers(whole.index(ZSTD), len(whole) - 1))
+    bag.path.write_bytes(whole[:zeroed].ljust(len(whole) + data.draw(st.sampled_from([0, 5000])), b"\0"))
+    repair(folder)
+    kept = read(folder)
+    assert kept == sent[: len(kept)]
+    if kept:
+        assert read_with_rosbags(folder) == kept
+    bag.path.write_bytes(whole[:zeroed])  # no less than of a file that ends there
+    assert len(kept) >= len(read(folder))
+
+
+def test_an_index_with_zeros_is_written_anew(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / "episode", [("/a", "x"), ("/a", "y"), ("/a", "z")])
+    bag.flush()
+    whole = bag.path.read_bytes()
+    bag.close()
+    (bag.folder / "metadata.yaml").unlink()
+    bag.path.write_bytes(whole[:-20] + bytes(20))  # 16 of them are of the last message: its time and place
+    repair(bag.folder)
+    indices = [record.records for record in Bag(bag.folder).records() if isinstance(record, MessageIndex)]
+    assert [time for index in indices for time, _ in index] == [1000, 1001, 1002]
+
+
+def test_damage_before_other_messages_is_told(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / "episode", [("/a", f"message {i}") for i in range(9)])
+    bag.flush()
+    whole = bytearray(bag.path.read_bytes())
+    bag.close()
+    inside = whole.index(ZSTD) + len(ZSTD)
+    whole[inside : inside + 20] = bytes(20)
+    bag.path.write_bytes(whole)
+    with pytest.raises(ValueError, match=r"record at byte \d+ is damaged"):
+        repair(bag.folder)
+
+
 def test_repair_leaves_a_complete_file_alone(tmp_path: Path) -> None:
     bag = write_bag(tmp_path / "episode", [("/a", "x")])
     bag.close()
@@ -161,7 +212,7 @@ def fill_disk(folder: str) -> None:
         bag.flush()
     with pytest.raises(BagError, match="free some space"):
         bag.write("/a", cdr("more"), 3)
-    bag.close({"outcome": "unknown"})
+    bag.close({"outcome": "success", "notes": "lifted"})
     assert bag.written == {"/a": 1}
 
 
@@ -171,3 +222,23 @@ def test_a_full_disk_keeps_what_was_written(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", code], check=True, env=ENVIRONMENT)
     assert read(folder) == [("/a", "fits")]
     assert read_with_rosbags(folder) == [("/a", "fits")]
+
+
+def test_a_disk_that_is_full_at_the_end_leaves_no_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last state that is kept is not the one at which the operator saw a success."""
+    bag = write_bag(tmp_path / "episode", [("/a", "kept"), ("/a", "not lifted yet"), ("/a", "lifted")])
+    append = AppendFile.append
+
+    def refuse_once(*_: object) -> None:
+        monkeypatch.setattr(AppendFile, "append", append)
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(AppendFile, "append", refuse_once)
+    bag.close({"outcome": "success", "notes": "well done"})
+    assert read(bag.folder) == [("/a", "kept")]
+    contract = Bag(bag.folder).contract
+    assert contract["outcome"] == "unknown"
+    assert contract["notes"].startswith("well done; cannot write the bag")
+    assert "free some space" in contract["notes"]

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import zstandard
 from rfs_teleop.append_file import AppendFile
 from rfs_teleop.bag import BagWriter
 from rfs_teleop.bag_queue import BagQueue
+from rfs_teleop.bag_reader import Bag
 from test_bag import DEFINITIONS, TOPICS, cdr, read
 
 PATIENCE = 20.0
@@ -67,9 +69,11 @@ def test_a_disk_that_is_too_slow_ends_the_recording_and_keeps_what_came(
         queue.put("/a", cdr("x" * 1000), 2, 2)
     assert "too slow" in queue.problem
     queue.put("/a", cdr("after"), 3, 3)
-    assert not queue.close({"outcome": "unknown"}, 0.0)
+    assert not queue.close({"outcome": "success", "notes": "lifted"}, 0.0)
     disk.free.set()
-    assert queue.close({"outcome": "unknown"}, PATIENCE)
+    assert queue.close({"outcome": "success", "notes": "lifted"}, PATIENCE)
+    contract = Bag(bag.folder).contract
+    assert (contract["outcome"], contract["notes"]) == ("unknown", f"lifted; {queue.problem}")
     kept = [text for _, text in read(bag.folder)]
     assert kept[0] == "first"
     assert set(kept[1:]) == {"x" * 1000}
@@ -100,5 +104,31 @@ def test_a_full_disk_ends_the_recording(bag: BagWriter, monkeypatch: pytest.Monk
     while not queue.problem:
         threading.Event().wait(0.01)
     assert "free some space" in queue.problem
-    assert queue.close({"outcome": "failure"}, PATIENCE)
+    assert queue.close({"outcome": "success"}, PATIENCE)
     assert read(bag.folder) == [("/a", "fits")]
+    contract = Bag(bag.folder).contract
+    assert (contract["outcome"], contract["notes"]) == ("unknown", queue.problem)
+
+
+def test_two_bags_that_are_written_at_once_share_no_compressor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that two threads use at once crashes the process."""
+    used: list[object] = []
+
+    class Compressor:
+        def __init__(self, level: int) -> None:
+            self._real = real(level=level)
+
+        def compress(self, data: bytes) -> bytes:
+            used.append(self)
+            return self._real.compress(data)
+
+    real = zstandard.ZstdCompressor
+    monkeypatch.setattr(zstandard, "ZstdCompressor", Compressor)
+    for name in ("one", "other"):
+        queue = BagQueue(BagWriter(tmp_path / name, TOPICS, DEFINITIONS))
+        queue.put("/a", cdr(name), 1, 1)
+        assert queue.close({}, PATIENCE)
+        assert read(tmp_path / name) == [("/a", name)]
+    assert len(used) == len(set(used)) == 2

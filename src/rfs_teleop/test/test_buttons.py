@@ -58,6 +58,20 @@ def test_unplugging_gives_no_command():
     assert fingers.do("running", (9.0, held()), until=9.0) == []
 
 
+def test_what_is_down_when_the_device_comes_back_gives_no_command():
+    fingers = Fingers()
+    back = [(1.0, held("LEFT")), (1.1, None), (9.0, held("LEFT"))]
+    assert fingers.do("running", *back, (9.1, held())) == []
+    assert fingers.do("running", (9.2, held("LEFT")), (9.3, held())) == ["success"]
+    assert fingers.do("running", *[(10 + at, down) for at, down in back], until=20.0) == []  # nor as a hold
+    assert fingers.do("running", (20.1, held("LEFT", "RIGHT"))) == ["stop"]
+
+
+def test_a_first_tap_after_the_device_came_back_counts():
+    back = [(1.1, None), (9.0, held())]
+    assert Fingers().do("running", *back, (9.2, held("LEFT")), (9.3, held())) == ["success"]
+
+
 def test_taps_between_two_looks_all_count():
     changes = [(1.0, held("RIGHT")), (1.1, held()), (1.2, held("LEFT")), (1.3, held())]
     assert Fingers().do("running", *changes) == ["failure", "success"]

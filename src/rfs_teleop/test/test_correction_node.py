@@ -17,6 +17,7 @@ rclpy = pytest.importorskip("rclpy")
 pytest.importorskip("rfs_msgs.msg")
 pytestmark = pytest.mark.ros
 
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus  # noqa: E402
 from geometry_msgs.msg import PoseStamped  # noqa: E402
 from rclpy.context import Context  # noqa: E402
 from rclpy.duration import Duration  # noqa: E402
@@ -36,12 +37,25 @@ STEP = 100_000_000  # ns
 _DOMAINS = itertools.cycle(map(int, os.environ["RFS_TEST_DOMAINS"].split(",")))
 LOW_ARM = np.array([0.0, 0.22, 0.0, -2.62, 0.0, 2.84, 0.0])
 """Palm 8 cm over the table."""
+PROGRAM = ("-m", "rfs_teleop.nodes.correction_node")
+HUNG = """
+import sys, numpy
+from rfs_teleop.devices.keyboard import Keyboard
+from rfs_teleop.nodes import correction_node
+
+def hang(keyboard):
+    keyboard._put(numpy.zeros(6), frozenset())
+    keyboard._ended.wait()
+
+Keyboard._follow = hang
+sys.exit(correction_node.main())
+"""
 
 
 class Rig:
     """Plays policy, session and simulator to one correction node."""
 
-    def __init__(self, **parameters: object) -> None:
+    def __init__(self, program: tuple[str, str] = PROGRAM, **parameters: object) -> None:
         domain = next(_DOMAINS)
         self.context = Context()
         rclpy.init(context=self.context, domain_id=domain)
@@ -57,7 +71,7 @@ class Rig:
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self.session = self.node.create_publisher(SessionStatus, "/rfs/session", latched)
         self.node.create_service(OperatorCommand, "/rfs/session/command", self._on_command)
-        command = [sys.executable, "-m", "rfs_teleop.nodes.correction_node", "--ros-args"]
+        command = [sys.executable, *program, "--ros-args"]
         for name, value in parameters.items():
             command += ["-p", f"{name}:={value}"]
         environment = os.environ | {"ROS_DOMAIN_ID": str(domain)}
@@ -124,8 +138,8 @@ class Rig:
 def rig() -> Iterator[Callable[..., Rig]]:
     rigs: list[Rig] = []
 
-    def make(**parameters: object) -> Rig:
-        rigs.append(Rig(**parameters))
+    def make(program: tuple[str, str] = PROGRAM, **parameters: object) -> Rig:
+        rigs.append(Rig(program, **parameters))
         return rigs[-1]
 
     yield make
@@ -213,6 +227,14 @@ def test_keys_correct_command_and_stop(rig):
     assert termios.tcgetattr(line) == before
     os.close(person)
     os.close(line)
+
+
+def test_a_device_that_hangs_is_in_the_diagnostics(rig):
+    node = rig(("-c", HUNG), device="keyboard")
+    found: list[DiagnosticStatus] = []
+    node.node.create_subscription(DiagnosticArray, "/diagnostics", lambda m: found.extend(m.status), 10)
+    node.wait(lambda: any("not read for 0.5 s" in status.message for status in found))
+    assert {s.level for s in found if "not read" in s.message} == {DiagnosticStatus.WARN}
 
 
 def test_what_is_wrong_with_a_configuration_is_one_sentence(rig, tmp_path):

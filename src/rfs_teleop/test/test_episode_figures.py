@@ -1,5 +1,6 @@
 """Figures of an episode, and what a session's page makes of them, from bags made here."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ from rclpy.serialization import serialize_message  # noqa: E402
 from rfs_description.robot import HAND_CLOSING  # noqa: E402
 from rfs_teleop.bag import BagWriter  # noqa: E402
 from rfs_teleop.definitions import definition  # noqa: E402
+from rfs_teleop.episode_conduct import Ending  # noqa: E402
 from rfs_teleop.episode_figures import AXES, EpisodeFigures, line, read_figures  # noqa: E402
 from rfs_teleop.episode_recorder import packaged_topics  # noqa: E402
+from rfs_teleop.session_diary import SessionDiary  # noqa: E402
 from rfs_teleop.session_findings import findings  # noqa: E402
 from rfs_teleop.session_record import SessionRecord  # noqa: E402
 from sensor_msgs.msg import JointState  # noqa: E402
@@ -169,6 +172,28 @@ def test_a_session_is_continued_from_its_file_and_from_its_bags(tmp_path: Path) 
     assert SessionRecord.open(tmp_path / "s").tally() == record.tally()
     (tmp_path / "s" / "session.json").write_text("{broken")
     assert SessionRecord.open(tmp_path / "s").tally().counted == 2
+
+
+def test_the_seed_of_an_episode_that_could_not_begin_is_not_used_again(tmp_path: Path) -> None:
+    diary = SessionDiary(tmp_path / "s", planned=9)
+    bag = episode(tmp_path / "s" / "20260101-000001-001-mug")
+    diary.ended("success", bag, Ending(), 2, begun=3)  # two could not begin before it
+    diary.finish()
+    episode(tmp_path / "s" / "20260101-000002-002-mug", "unknown")  # killed before it was in the file
+    assert SessionDiary(tmp_path / "s", planned=9).tally().begun == 4
+    record = SessionRecord.open(tmp_path / "s", afresh=True)
+    assert record.tally().begun == 4
+    record.save()
+    assert SessionRecord.open(tmp_path / "s").tally().begun == 4
+
+
+def test_a_file_of_an_earlier_version_is_continued(tmp_path: Path) -> None:
+    record = session_of(tmp_path / "s", "success", "failure")
+    content = json.loads(record.file.read_text())
+    del content["begun"]
+    record.file.write_text(json.dumps({**content, "discarded": 2}))
+    again = SessionRecord.open(tmp_path / "s")
+    assert (again.episodes, again.tally().begun) == (record.episodes, 4)
 
 
 def test_a_cut_off_bag_is_named_and_not_counted(tmp_path: Path) -> None:

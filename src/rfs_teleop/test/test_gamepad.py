@@ -37,9 +37,9 @@ class Rig:
         self.pad.start()
         self.plug()
 
-    def plug(self) -> None:
+    def plug(self, state: bytes = b"") -> None:
         self.driver = os.open(self.path, os.O_WRONLY)  # waits for the reader
-        os.write(self.driver, REST)
+        os.write(self.driver, REST + state)
 
     def say(self, data: bytes) -> None:
         os.write(self.driver, data)
@@ -90,16 +90,17 @@ def test_buttons_and_unknown_numbers(rig):
     rig.wait(lambda: rig.pad.reading.buttons == {"RB"})
 
 
-def test_unplugged_and_back(rig):
+def test_unplugged_and_back(rig, monkeypatch):
     rig.say(event(AXIS, 1, -32767))
     rig.reaches(1, 0, 0, 0, 0, 0)
     rig.changed.clear()
     os.close(rig.driver)
     assert rig.changed.wait(PATIENCE)
     assert rig.pad.changes()[-1][1] is None
-    rig.plug()
-    rig.say(event(AXIS, 0, -32767))
+    monkeypatch.setattr("rfs_teleop.devices.gamepad._TIMEOUT", 1000)  # the fifo has no state from the start
+    rig.plug(event(BUTTON, 0, 1) + event(AXIS, 0, -32767))
     rig.reaches(0, 1, 0, 0, 0, 0)
+    assert [buttons for _, buttons in rig.pad.changes()] == [frozenset({"A"})]  # down all the time
 
 
 def test_no_gamepad_says_so(monkeypatch):

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from rfs_teleop.devices.config import ConfigError, DeviceConfig
 from rfs_teleop.devices.keyboard import HeldKeys, Keyboard
-from rfs_teleop.devices.terminal import key_names
+from rfs_teleop.devices.terminal import Terminal, key_names
 
 PATIENCE = 10.0
 _HOLD_TERMINAL = """
@@ -94,10 +94,62 @@ def test_a_held_key_stays_and_ends_soon_after_its_last_repetition():
     assert keys.at(3.4) == {"w"}
 
 
+def test_a_command_lasts_until_a_held_key_is_repeated(keyboard, terminal):
+    os.write(terminal[0], b"\r")
+    seen: list = []
+    wait(lambda: seen.extend(keyboard.changes()) or len(seen) >= 2)
+    assert seen[1][0] - seen[0][0] > 0.66 + 0.1  # X.org's delay, and some more on a busy machine
+
+
 def test_names_of_keys():
-    assert key_names(b"wW\x1b\r\x7f\x1b[A\x1bOB\x1b[5~\x1b[3~ \xc3\x01") == [
-        *("w", "w", "escape", "enter", "backspace", "up", "down", "pageup", "delete", "space")
+    assert key_names(b"wW\r\x7f\x1b[A\x1bOB\x1b[5~\x1b[3~ \xc3\x01\x1b") == [
+        *("w", "w", "enter", "backspace", "up", "down", "pageup", "delete", "space", "escape")
     ]
+    assert key_names(b"\x1b\x1b") == ["escape", "escape"]
+    assert key_names(b"\x1b ") == ["space"]  # what stops is never swallowed
+
+
+UNKNOWN = {
+    "Home": b"\x1b[H",
+    "Home of another terminal": b"\x1b[1~",
+    "F1": b"\x1bOP",
+    "F1 of the console": b"\x1b[[A",
+    "F5": b"\x1b[15~",
+    "Ctrl-Up": b"\x1b[1;5A",
+    "Alt-x": b"\x1bx",
+    "Alt-Enter": b"\x1b\r",
+    "Alt-Up": b"\x1b\x1b[A",
+    "Alt-ö": b"\x1b\xc3\xb6",
+    "keypad's Enter": b"\x1bOM",
+}
+
+
+@pytest.mark.parametrize("key", UNKNOWN)
+def test_keys_that_nothing_is_bound_to_are_no_other_keys(key):
+    assert key_names(UNKNOWN[key]) == []
+    assert key_names(b"p" + UNKNOWN[key] + b"w") == ["p", "w"]
+
+
+@pytest.fixture
+def opened(terminal) -> Iterator[Terminal]:
+    opened = Terminal(terminal[1])
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize("key", [*UNKNOWN.values(), b"\x1b[A", b"\x1b[5~"])
+def test_a_sequence_may_come_in_pieces(opened, terminal, key):
+    for cut in range(1, len(key)):
+        os.write(terminal[0], key[:cut])
+        assert opened.read(PATIENCE) == []
+        os.write(terminal[0], key[cut:] + b"w")
+        assert opened.read(PATIENCE) == [*key_names(key), "w"]
+
+
+def test_escape_alone_is_told_when_nothing_follows(opened, terminal):
+    for typed, keys in ((b"w\x1b", ["w", "escape"]), (b"\x1b[", []), (b"\x1bO", [])):
+        os.write(terminal[0], typed)
+        assert opened.read(PATIENCE) + opened.read(0.0) == keys
 
 
 def test_no_echo_meanwhile_and_the_terminal_is_as_before_afterwards(terminal):

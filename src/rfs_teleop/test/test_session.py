@@ -2,14 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rfs_teleop.bag_reader import Bag
 from rfs_teleop.episode_conduct import Counts, Ending, Scene, ServiceError
 from rfs_teleop.session import Session
 from rfs_teleop.session_commands import Command, Phase, refusal
 from rfs_teleop.session_plan import SessionPlan, Tally
+from test_bag import write_bag
 
 
 @dataclass
@@ -347,3 +350,56 @@ def test_what_makes_no_sense_is_refused() -> None:
     assert answers([Command.PAUSE]) == ["no episode is running that could be paused"]
     assert answers([Command.RESUME]) == ["no episode is paused"]
     assert answers([Command.START, Command.START])[1].startswith("an episode is just being")
+
+
+def test_a_stop_is_not_undone_by_a_release_from_before_it() -> None:
+    world = World()
+    it = session(world)
+    give(it, Command.START, Command.STOP)
+    for command in (Command.RELEASE, Command.STOP):
+        assert it.command(command) == ""
+    settle(it)
+    assert (it.phase, world.latched) == (Phase.STOPPED, True)
+    give(it, Command.RELEASE)
+    assert (it.phase, world.latched) == (Phase.PAUSED, False)
+
+
+class BagsOnDisk(World):
+    """Records into real bags; `gone`: the recorder died and answers no more."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder, self.gone = folder, False
+
+    def start_recorder(self, episode: str, name: str, seed: int) -> str:
+        super().start_recorder(episode, name, seed)
+        write_bag(self.folder / episode, [("/a", "x")], flush_every=1)._file.close()
+        return str(self.folder / episode)
+
+    def stop_recorder(self, outcome: str, notes: str) -> Counts:
+        if self.gone:
+            raise ServiceError("the recorder node does not answer")
+        return super().stop_recorder(outcome, notes)
+
+
+@pytest.mark.parametrize(("command", "kept"), [(Command.DISCARD, 0), (Command.SUCCESS, 1)])
+def test_the_mark_counts_when_the_recorder_died(tmp_path: Path, command: Command, kept: int) -> None:
+    world = BagsOnDisk(tmp_path)
+    it = session(world, simulator=False)
+    give(it, Command.START)
+    world.gone = True
+    give(it, command)
+    bags = list(tmp_path.iterdir())
+    assert len(bags) == kept
+    assert [Bag(bag).contract["outcome"] for bag in bags] == ["unknown"] * kept
+    assert it.tally.discarded == (not kept)
+    assert ("was deleted" if not kept else "was repaired") in it.message
+
+
+def test_a_discarded_episode_is_not_kept_because_the_robot_was_not_held() -> None:
+    world = World()
+    it = session(world, simulator=False)
+    give(it, Command.START)
+    world.failing = {"hold"}
+    give(it, Command.DISCARD)
+    assert (world.bags, it.tally.discarded) == ({}, 1)

@@ -213,6 +213,7 @@ def test_unplugged_and_back(rig):
     cap.present.append(again)
     again.move(right=-FULL)
     cap.reaches(0, 1, 0, 0, 0, 0)
+    assert [buttons for _, buttons in cap.mouse.changes()] == [frozenset()]  # what is down from now on
     assert not cap.mouse.reading.problem
     assert (hid.opened, again.opened) == (0, 1)
 

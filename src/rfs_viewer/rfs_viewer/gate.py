@@ -30,7 +30,8 @@ def chosen_token(address: str, token: str) -> tuple[str, bool]:
     Raises:
         ValueError: the given one is too short to be a secret.
     """
-    if token and len(token) < SHORTEST:
+    given, token = token, token.strip()  # as what is entered is
+    if given and len(token) < SHORTEST:
         raise ValueError(
             f"parameter token must have at least {SHORTEST} characters, so that nobody guesses it"
         )

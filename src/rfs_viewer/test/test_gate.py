@@ -14,6 +14,13 @@ def test_only_loopback_goes_without_a_token() -> None:
     assert chosen_token("0.0.0.0", "a long enough secret") == ("a long enough secret", False)
     with pytest.raises(ValueError, match="12 characters"):
         chosen_token("127.0.0.1", "short")
+    with pytest.raises(ValueError, match="12 characters"):
+        chosen_token("127.0.0.1", " " * SHORTEST)
+
+
+def test_a_token_from_a_file_with_a_line_end_opens() -> None:
+    token, _ = chosen_token("0.0.0.0", " a long enough secret\n")
+    assert Gate(token).problem("a", "a long enough secret") == ""
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ class ButtonReader:
         self._hold_seconds = hold_seconds
         self._down: dict[str, float] = {}
         self._used: set[str] = set()
+        self._unplugged = False
 
     def stops(self) -> bool:
         """Whether a gesture that means stop is being made."""
@@ -56,6 +57,7 @@ class ButtonReader:
         if buttons is None:  # unplugged: nothing was let go on purpose
             self._down.clear()
             self._used.clear()
+            self._unplugged = True
             return []
         released, pressed = self._down.keys() - buttons, buttons - self._down.keys()
         taps = [name for name in sorted(released - self._used)]
@@ -64,6 +66,10 @@ class ButtonReader:
         self._used -= released
         commands = self._fitting("tap", [frozenset([name]) for name in taps], state)
         self._down |= dict.fromkeys(pressed, at)
+        if self._unplugged:  # the first state since then: what is down may have been pressed long ago
+            self._unplugged = False
+            self._used |= pressed
+            return commands
         return commands + (self._pressed(pressed, state) if pressed else [])
 
     def _pressed(self, fresh: frozenset[str], state: str) -> list[str]:

@@ -14,7 +14,8 @@ AXES = ("x", "y", "z", "roll", "pitch", "yaw")
 
 Axes = NDArray[np.float64]
 Change = tuple[float, frozenset[str] | None]
-"""Monotonic time (s), and the buttons that are down from then on; None: unknown, it was unplugged."""
+"""Monotonic time (s), and the buttons that are down from then on; None: unknown, it was unplugged. The first
+change after that tells what is down when it is back."""
 
 
 class DeviceError(RuntimeError):
@@ -79,6 +80,7 @@ class ThreadedDevice(Device):
         self._lock = threading.Lock()
         self._reading = Reading(time=time.monotonic(), problem=f"{self.name}: not opened yet")
         self._changes: list[Change] = []
+        self._lost = False
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
 
@@ -120,7 +122,8 @@ class ThreadedDevice(Device):
         """The state read just now, axes (6,) as the device gives them."""
         now, before = time.monotonic(), self._reading
         self._reading = Reading(shaped(raw, self._dead_band), buttons, now)
-        if buttons != before.buttons:
+        if buttons != before.buttons or self._lost:
+            self._lost = False
             self._tell((now, buttons))
         elif before.problem:
             self._on_change()
@@ -129,6 +132,7 @@ class ThreadedDevice(Device):
         now, before = time.monotonic(), self._reading
         self._reading = Reading(time=now, problem=problem)
         if problem != before.problem:
+            self._lost = True
             self._tell((now, None))
 
     def _tell(self, change: Change) -> None:

@@ -125,7 +125,6 @@ class Gamepad(ThreadedDevice):
     def _read(self, file: int, path: str) -> None:
         state, poll, rest = GamepadState(self._settings), select.poll(), b""
         poll.register(file, select.POLLIN)
-        self._put(state.axes, state.buttons)
         while not self._ended.is_set():
             if poll.poll(_TIMEOUT):
                 rest += _read_some(file, path)

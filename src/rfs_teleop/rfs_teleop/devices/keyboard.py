@@ -23,17 +23,20 @@ class KeyboardSettings:
     keys: dict[str, tuple[int, float]]
     deflection: float
     first_seconds: float
+    command_seconds: float
     repeat_seconds: float
 
     @classmethod
     def checked(cls, entries: dict[str, Any], source: str) -> "KeyboardSettings":
         """ConfigError names the entry that is wrong."""
         what = f"settings in {source}"
-        found = config.keys(entries, {"axes", "deflection", "first_seconds", "repeat_seconds"}, what)
+        seconds = {"first_seconds", "command_seconds", "repeat_seconds"}
+        found = config.keys(entries, {"axes", "deflection", *seconds}, what)
         return cls(
             _keys(found["axes"], f"axes of {what}"),
             config.number(found["deflection"], 0.01, 1.0, f"deflection of {what}"),
             config.number(found["first_seconds"], 0.05, 2.0, f"first_seconds of {what}"),
+            config.number(found["command_seconds"], 0.05, 5.0, f"command_seconds of {what}"),
             config.number(found["repeat_seconds"], 0.02, 2.0, f"repeat_seconds of {what}"),
         )
 
@@ -87,19 +90,20 @@ class Keyboard(ThreadedDevice):
 
     def _follow(self) -> None:
         terminal = Terminal(self._path)
-        held = HeldKeys(self._settings.first_seconds, self._settings.repeat_seconds)
+        settings = self._settings
+        axes = HeldKeys(settings.first_seconds, settings.repeat_seconds)
+        commands = HeldKeys(settings.command_seconds, settings.repeat_seconds)
         try:
             while not self._ended.is_set():
                 typed, now = terminal.read(_LOOK), time.monotonic()
                 for key in typed:
-                    held.type(key, now)
-                keys = held.at(now)
-                self._put(self._axes(keys), keys - self._settings.keys.keys())
+                    (axes if key in settings.keys else commands).type(key, now)
+                self._put(self._axes(axes.at(now)), commands.at(now))
         finally:
             terminal.close()
 
     def _axes(self, keys: frozenset[str]) -> Axes:
         axes = np.zeros(len(AXES))
-        for index, sign in (self._settings.keys[key] for key in keys & self._settings.keys.keys()):
+        for index, sign in (self._settings.keys[key] for key in keys):
             axes[index] += sign * self._settings.deflection
         return axes

@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import re
 import select
 import termios
 import tty
@@ -16,6 +17,7 @@ _NAMES = {
     b"\r": "enter",
     b"\n": "enter",
     b" ": "space",
+    b"\x1b ": "space",  # Alt-Space, or both keys at once: the key that stops is never swallowed
     b"\t": "tab",
     b"\x7f": "backspace",
     b"\x08": "backspace",
@@ -24,18 +26,20 @@ _NAMES = {
     b"\x1b[6~": "pagedown",
     b"\x1b[3~": "delete",
 }
-_LONGEST = max(map(len, _NAMES))
+# One key: what escape begins (a function key by ESC [ or ESC O, Alt with a key), or a character. The Linux
+# console has F1 as ESC [ [ A, some terminals Alt-Up as ESC ESC [ A.
+_KEY = re.compile(rb"\x1b+(?:\[(?:\[.|[0-?]*[ -/]*[@-~]?)|O[0-9;]*[@-~]?|[^\x1b\[O])|.", re.DOTALL)
+_BEGUN = re.compile(rb"\x1b+(?:\[\[?|\[[0-?]*[ -/]*|O[0-9;]*)?\Z")
 
 
 def key_names(typed: bytes) -> list[str]:
-    """Keys in what a terminal sent: letters in lower case, and names like up, enter or space."""
-    names = []
-    while typed:
-        length = next(n for n in range(min(_LONGEST, len(typed)), 0, -1) if typed[:n] in _NAMES or n == 1)
-        sequence, typed = typed[:length], typed[length:]
-        name = _NAMES.get(sequence, chr(sequence[0]).lower() if 33 <= sequence[0] < 127 else "")
-        names += [name] if name else []
-    return names
+    """Keys in what a terminal sent: letters in lower case, and names like up, enter or space. Keys without a
+    name are none, also those that a terminal tells by escape and letters which mean something alone."""
+    return [name for key in _KEY.findall(typed) if (name := _NAMES.get(key) or _character(key))]
+
+
+def _character(key: bytes) -> str:
+    return chr(key[0]).lower() if len(key) == 1 and 33 <= key[0] < 127 else ""
 
 
 class Terminal:
@@ -47,6 +51,7 @@ class Terminal:
 
     def __init__(self, path: str) -> None:
         self.path = path or "/dev/tty"
+        self._begun = b""
         try:
             self._file = os.open(self.path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
@@ -64,11 +69,14 @@ class Terminal:
     def read(self, timeout: float) -> list[str]:
         """Keys typed since the last call; waits up to `timeout` s for one.
 
+        What may be the beginning of a key is told by the next call: with its rest, or when nothing followed.
+
         Raises:
             DeviceError: the terminal was closed.
         """
         if not select.select([self._file], [], [], timeout)[0]:
-            return []
+            typed, self._begun = self._begun, b""
+            return key_names(typed)
         try:
             typed = os.read(self._file, 1024)
         except BlockingIOError:
@@ -77,7 +85,11 @@ class Terminal:
             typed = b""
         if not typed:
             raise DeviceError(f"keyboard: the terminal {self.path} was closed; {_ADVICE}")
-        return key_names(typed)
+        typed = self._begun + typed
+        begun = _BEGUN.search(typed)
+        whole = begun.start() if begun else len(typed)
+        self._begun = typed[whole:]
+        return key_names(typed[:whole])
 
     def close(self) -> None:
         """Set the terminal back to how it was."""

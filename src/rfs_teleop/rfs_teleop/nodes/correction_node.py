@@ -154,10 +154,11 @@ class CorrectionNode(Node):
             self.get_logger().info(f"the {self.device.name} is read")
 
     def _diagnose(self) -> None:
-        problem = self.device.reading.problem
+        now = time.monotonic()
+        problem = self._corrector.alive(self.device.reading, now).problem
         figures = {"device": self.device.name, "session": self._state or "none"}
         level = Level.WARN if problem else Level.OK
-        report = self._cadence.report(time.monotonic())
+        report = self._cadence.report(now)
         statuses = [
             Status(_NAME, level, problem or "reading the device", figures),
             cadence_status(f"{_NAME}: answers", report, stale_after=1.0),

@@ -202,7 +202,8 @@ class SessionNode(Node):
 
     def _ended(self, outcome: str, bag: str, ending: Ending) -> None:
         self._watch = None
-        self.diary.ended(outcome, Path(bag) if bag else None, ending, self.session.number)
+        number, begun = self.session.number, self.session.tally.begun
+        self.diary.ended(outcome, Path(bag) if bag else None, ending, number, begun)
 
 
 def main() -> int:

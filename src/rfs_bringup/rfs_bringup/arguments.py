@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -33,6 +34,8 @@ class Argument:
             raise ValueError(f"{self.name}:={text} is not {noun}") from None
         if self.minimum is not None and not float(value) >= self.minimum:
             raise ValueError(f"{self.name}:={text} must be at least {self.minimum:g}")
+        if self.kind is float and math.isinf(float(value)):
+            raise ValueError(f"{self.name}:={text} must be a finite number")
         return value
 
 

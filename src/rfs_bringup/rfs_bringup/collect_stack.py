@@ -148,10 +148,6 @@ def _check(values: Mapping[str, Value]) -> None:
         raise ValueError(
             "device:=scripted needs a simulator (sim:=mujoco): it knows where the simulated object is"
         )
-    if not simulated(values) and values["sim_time"] == "lockstep":
-        raise ValueError(
-            "sim_time:=lockstep needs a simulator (sim:=mujoco): only that waits for each action"
-        )
     if values["sim_time"] == "lockstep" and float(values["episode_seconds"]) > _LOCKSTEP_SECONDS:
         raise ValueError(
             f"episode_seconds:={values['episode_seconds']} is more than the {_LOCKSTEP_SECONDS:g} s after "

@@ -182,7 +182,7 @@ def run(
         line = (commands or {}).get(node.name) or command(node)
         manager.add_node(node, line, variables_of(node, environment))
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    with only_stack(environment.get("ROS_DOMAIN_ID", "0")):
+    with only_stack(environment.get("ROS_DOMAIN_ID") or "0"):
         try:
             manager.loop()
         finally:

@@ -65,7 +65,11 @@ def check_shared(values: Mapping[str, Value]) -> None:
         raise ValueError("robot:=hardware needs sim:=none, so that only one thing moves the robot")
     if values["robot"] == "hardware" and values["sim_time"] == "lockstep":
         raise ValueError("robot:=hardware needs sim_time:=realtime: a real robot does not wait")
-    if values["policy"] != "default" and not Path(str(values["policy"])).exists():
+    if not simulated(values) and values["sim_time"] == "lockstep":
+        raise ValueError(
+            "sim_time:=lockstep needs a simulator (sim:=mujoco): only that waits for each action"
+        )
+    if values["policy"] != "default" and not Path(str(values["policy"])).expanduser().exists():
         raise FileNotFoundError(f"policy:={values['policy']}: there is no such checkpoint file or folder")
     if not (values["modulation"] in ("", "adapted") or Path(str(values["modulation"])).expanduser().exists()):
         raise FileNotFoundError(f"modulation:={values['modulation']}: there is no such file or folder")

@@ -156,6 +156,20 @@ def test_second_stack_on_a_domain_is_refused(domain: str) -> None:
         pass  # free again
 
 
+def test_an_empty_domain_is_the_domain_that_ros_takes_it_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted: list[str] = []
+
+    def only_stack(domain: str) -> None:
+        wanted.append(domain)
+        raise RuntimeError("this test starts nothing")
+
+    monkeypatch.setattr(processes, "only_stack", only_stack)
+    for variables in ({}, {"ROS_DOMAIN_ID": ""}):
+        with pytest.raises(RuntimeError, match="starts nothing"):
+            processes.run([], processes.Lines(lambda *_: None), variables)
+    assert wanted == ["0", "0"]
+
+
 def test_parameters_keep_their_type_on_the_command_line() -> None:
     node = NodeSpec(
         "n", "rfs_policy", "policy_node", {"flag": True, "text": "true", "empty": "", "rate": 10.0, "n": 3}

@@ -87,6 +87,14 @@ def test_a_modulation_reaches_the_policy_node(tmp_path: Path) -> None:
         assert modulated.parameters["modulation"] == str(tmp_path)
 
 
+def test_checkpoints_may_lie_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "mine").mkdir()
+    for nodes_of in (nodes_for, session_for):
+        parameters = nodes_of("policy:=~/mine", "modulation:=~/mine")["policy"].parameters
+        assert (parameters["policy"], parameters["modulation"]) == ("~/mine", "~/mine")
+
+
 def test_on_hardware_nothing_is_simulated() -> None:
     nodes = session_for("sim:=none", "robot:=hardware", "viewer:=false", "object:=my own cup")
     assert list(nodes) == ["policy", "executor", "correction", "recorder", "session", "reward"]
@@ -158,11 +166,13 @@ def test_values_reach_the_nodes_in_their_kind() -> None:
         ("seed:=x", "seed:=x is not a whole number"),
         ("seed:=-1", "seed:=-1 must be at least 0"),
         ("rate:=nan", "rate:=nan must be at least 1"),
+        ("rate:=inf", "rate:=inf must be a finite number"),
         ("obejct:=mug", "Did you mean object"),
         ("mug", "not of the form name:=value"),
         ("robot:=hardware", "robot:=hardware needs sim:=none"),
         ("object:=teapot", "known objects: "),
         ("trials:=3 sim:=none", "trials:= needs a simulator"),
+        ("sim_time:=lockstep sim:=none", "sim_time:=lockstep needs a simulator"),
         ("policy:=/no/such/file", "there is no such checkpoint"),
         ("modulation:=/no/such/file", "there is no such file or folder"),
         ("reward:=eyes", "simulator, rgbd, sam2"),

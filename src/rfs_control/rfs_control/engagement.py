@@ -3,7 +3,7 @@
 Stamps are ns (simulation time in lockstep, wall time in realtime), `now` is monotonic time in s.
 """
 
-from rfs_description.joint_states import JointStates
+from rfs_policy.measured_joints import MeasuredJoints
 
 from rfs_control.limits import Limits
 from rfs_control.motion import Motion
@@ -15,6 +15,7 @@ from rfs_control.tick import MOVING, Counts, State, Tick
 
 _CORRECTION_WAIT = 0.02
 _STOPPED = "stopped: release the stop first (/rfs/stop with false)"
+_TO_BE_LATCHED = "joint states: none measured since the request to engage; are the clocks in step?"
 
 
 class Engagement:
@@ -39,13 +40,14 @@ class Engagement:
         self.limits = limits
         self.lockstep = lockstep
         self.max_observation_age = max_observation_age
-        self.joints = JointStates(None if lockstep else max_joint_state_age)
+        self.joints = MeasuredJoints(None if lockstep else max_joint_state_age)
         self.operator = operator
         self.correction_wait = min(_CORRECTION_WAIT, 0.5 * limits.period)
         self.policy_problem = ""
         """What the policy says of itself; names the cause when it falls silent."""
         self._motion = Motion(limits, operator)
         self._answered = -1
+        self._latch_from: int | None = None
         self._pending = Pending(operator, None if lockstep else self.correction_wait)
         self._pace = Pace(limits.period)
         self._chunk: PolicyChunk | None = None
@@ -76,8 +78,11 @@ class Engagement:
         """Whether a policy action waits for its correction."""
         return self._pending.chunk is not None
 
-    def engage(self, now: float) -> Tick | None:
+    def engage(self, now: float, present: int = 0) -> Tick | None:
         """Latch the command from the measured joints; the policy's actions are executed from here on.
+
+        In realtime only joints that were measured after the request (`present`) are latched, since those
+        before may be of a scene that was reset in between; where none are known yet, `latch_newer` latches.
 
         Asked again, nothing changes while the robot moves: its command is ahead of the joints, and must not
         jump back to them.
@@ -90,18 +95,28 @@ class Engagement:
             raise ValueError(problem)
         if self.state in MOVING and not self._new_episode():
             return self._motion.last if self.lockstep else None
-        return self._latch(now)
+        if self.lockstep or self.joints.stamp >= present:
+            return self._latch(now)
+        self.disengage()
+        self._motion.set(State.HOLDING, _TO_BE_LATCHED)
+        self._latch_from = present
+        return None
 
     def latch_newer(self, now: float) -> Tick | None:
-        """Latch again when joint states arrive in lockstep before the first action.
+        """Latch when joint states arrive: in realtime the first since the request, in lockstep all before
+        the first action.
 
-        The service call may overtake the first observation of an episode; the policy waits for that stamp.
+        In lockstep the service call may overtake the first observation of an episode; the policy waits for
+        that stamp.
         """
         untouched = self._motion.following and self._motion.last is None and not self.waiting
-        return self._latch(now) if self.lockstep and untouched and not self.joints.problem(now) else None
+        asked = self._latch_from is not None and self.joints.stamp >= self._latch_from
+        wanted = untouched if self.lockstep else asked
+        return self._latch(now) if wanted and not self.joints.problem(now) else None
 
     def disengage(self) -> None:
         """Hold; the last command stands. A latched stop stays."""
+        self._latch_from = None
         if self.state != State.STOPPED:
             self._pending.drop()
             self._motion.let_go()
@@ -143,7 +158,7 @@ class Engagement:
         """Enter a state that only a person ends; in lockstep time stands still with it."""
         motion = self._motion
         self._pending.drop()
-        self._chunk = None
+        self._chunk = self._latch_from = None
         self._pace.expect(now, periods=0.5)  # the watchdog tells it again each period from now
         motion.set(state, reason)
         latest = self.joints.stamp if motion.last is None else motion.last.stamp
@@ -152,7 +167,7 @@ class Engagement:
     def _latch(self, now: float) -> Tick:
         self._answered = self.joints.stamp - 1
         self._pending.drop()
-        self._chunk = None
+        self._chunk = self._latch_from = None
         self._pace.expect(now)
         return self._motion.latch(self.joints)
 

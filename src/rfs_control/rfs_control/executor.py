@@ -49,12 +49,15 @@ class Executor(Engagement):
         problem = self._problem(now) if self._motion.following else ""
         if problem:
             self._motion.set(State.HOLDING, problem)
+            self._chunk = None  # its later actions are for where the robot was then
         if not self._pace.missed(now):
             return None
         if not self._motion.following:
             return self._motion.unmoved(stamp)
         if problem or self._chunk is None or self._next_index >= len(self._chunk.base):
             return self._motion.hold(stamp, problem or self._why_late())
+        if self._pace.too_early(now):
+            return None
         self.counts.late += 1
         return self._move(self._chunk, self._next_index, None, now)
 

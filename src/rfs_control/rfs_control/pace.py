@@ -20,9 +20,13 @@ class Pace:
         self._due = now + periods * self._period
 
     def missed(self, now: float) -> bool:
-        """Whether an action is overdue; each is told once, and the next one is due a period later."""
+        """Whether an action is overdue; each is told once, and the next one is due a period later.
+
+        What was missed while nobody asked is not made up for.
+        """
         overdue = now >= self._due + 0.5 * self._period
-        self._due += overdue * self._period
+        if overdue:
+            self._due = max(self._due + self._period, now)
         return overdue
 
     def too_early(self, now: float) -> bool:

@@ -86,6 +86,20 @@ class Rig:
     def engage(self, wanted: bool = True) -> SetBool.Response:
         return self.call("engage", wanted)
 
+    def engage_now(self) -> None:
+        """In realtime: joints that were measured since the request are latched."""
+
+        def engaged() -> bool:
+            self.observe(self.present())
+            return self.engage().success
+
+        def latched() -> bool:
+            self.observe(self.present())
+            return any(not message.executed for message in self.received["executed"])
+
+        self.wait(engaged)
+        self.wait(latched)
+
     def observe(self, stamp: int = T0, joints: tuple[str, ...] = JOINTS) -> None:
         positions = dict(zip(JOINTS, np.concatenate([ARM_HOME, HAND_HOME]).tolist(), strict=True))
         message = JointState(name=joints, position=[positions[name] for name in joints])

@@ -4,7 +4,15 @@ from rfs_control.executor import Executor
 from rfs_control.limits import Limit, Limits
 from rfs_control.policy_chunk import PolicyChunk
 from rfs_control.tick import State, Tick
-from rfs_description.robot import ARM_HOME, BASE_FRAME, HAND_HOME, JOINTS
+from rfs_description.robot import (
+    ARM_HOME,
+    ARM_JOINTS,
+    BASE_FRAME,
+    HAND_HOME,
+    HAND_JOINTS,
+    HAND_LOWER,
+    JOINTS,
+)
 from rfs_policy.layout import DELTA_POSE
 
 HOME = np.concatenate([ARM_HOME, HAND_HOME])
@@ -18,6 +26,11 @@ def chunk(stamp: int, dx: float = 0.01, horizon: int = 2) -> PolicyChunk:
     base = np.zeros((horizon, 22), dtype=np.float32)
     base[:, 0] = dx * np.arange(1, horizon + 1)
     return PolicyChunk(stamp, base, np.zeros_like(base))
+
+
+def observe(executor: Executor, now: float) -> None:
+    """Joint states of the present: stamps follow monotonic time."""
+    executor.joints.update(JOINTS, HOME, T0 + round(now * 1e9), now)
 
 
 def engaged(lockstep: bool, now: float = 0.0) -> Executor:
@@ -61,6 +74,35 @@ def test_engaging_in_another_episode_of_lockstep_latches_its_joints() -> None:
     tick = executor.engage(0.0)
     assert tick is not None
     assert (tick.stamp, tick.executed.size) == (T0 + 100 * STEP, 0)
+
+
+def test_only_joints_measured_since_the_request_are_latched() -> None:
+    """The last ones that are known may be of the scene before its reset."""
+    executor = Executor(Limits.load(period=PERIOD), lockstep=False)
+    before = np.concatenate([ARM_HOME + 0.1, HAND_HOME])
+    executor.joints.update(JOINTS, before, T0, 0.0)
+    assert executor.engage(0.001, present=T0 + 2) is None
+    executor.joints.update(JOINTS, before, T0 + 1, 0.002)
+    assert executor.latch_newer(0.002) is None
+    assert executor.follow(chunk(T0 + 1), 0.0, 0.002) is None
+    assert executor.watch(T0 + STEP, 0.15) is None
+    assert "clocks" in executor.reason
+    executor.joints.update(JOINTS, HOME, T0 + 2, 0.16)
+    latched = executor.latch_newer(0.16)
+    assert palm_x(latched) == pytest.approx(0.5, abs=1e-6)
+    executor.joints.update(JOINTS, before, T0 + 3, 0.161)
+    assert executor.latch_newer(0.161) is None
+    assert palm_x(executor.follow(chunk(T0 + 4), 0.0, 0.17)) == pytest.approx(0.51, abs=1e-6)
+
+
+@pytest.mark.parametrize("end", [Executor.disengage, lambda e: e.stop("a test", T0, 0.0)])
+def test_what_ends_an_engagement_ends_a_request_that_waits_for_joints(end) -> None:
+    executor = Executor(Limits.load(period=PERIOD), lockstep=False)
+    observe(executor, 0.0)
+    executor.engage(0.0, present=T0 + 1)
+    end(executor)
+    observe(executor, 0.01)
+    assert executor.latch_newer(0.01) is None
 
 
 @pytest.mark.parametrize("lockstep", [False, True])
@@ -135,7 +177,7 @@ def test_a_late_policy_is_bridged_by_its_chunk_and_then_holds() -> None:
     ticks = {}
     for step in range(1, 45):
         now = step / 100 + 0.001
-        executor.joints.update(JOINTS, HOME, T0, now)
+        observe(executor, now)
         tick = executor.watch(T0 + step * STEP // 10, now)
         if tick:
             ticks[step] = tick
@@ -153,7 +195,7 @@ def test_an_action_that_comes_just_after_its_replacement_is_not_executed_on_top(
     executor.follow(chunk(T0), 0.0, now=0.0)
     assert executor.watch(T0, now=0.151) is not None
     assert executor.follow(chunk(T0 + STEP), 0.0, now=0.16) is None
-    executor.joints.update(JOINTS, HOME, T0, 0.2)
+    observe(executor, 0.2)
     following = executor.follow(chunk(T0 + 2 * STEP), 0.0, now=0.21)
     assert palm_x(following) == pytest.approx(0.54, abs=1e-6)
 
@@ -185,14 +227,90 @@ def test_stale_joint_states_hold_until_they_come_back() -> None:
     assert "joint states: older" in executor.reason
     held = executor.follow(chunk(T0 + STEP), 0.0, now=0.26)
     assert palm_x(held) == pytest.approx(0.51, abs=1e-6)
-    executor.joints.update(JOINTS, HOME, T0, 0.3)
+    observe(executor, 0.3)
     resumed = executor.follow(chunk(T0 + 2 * STEP), 0.0, now=0.31)
     assert palm_x(resumed) == pytest.approx(0.52, abs=1e-6)
 
 
+def test_an_executor_that_was_held_up_does_not_make_up_for_it() -> None:
+    executor = engaged(lockstep=False)
+    executor.follow(chunk(T0, horizon=8), 0.0, now=0.0)
+    moved = []
+    for step in range(90, 131):  # nothing ran from 0 to 0.9 s
+        now = step / 100
+        observe(executor, now)
+        if executor.watch(T0 + round(now * 1e9), now):
+            moved.append(step)
+    assert executor.state == State.AUTONOMOUS
+    assert len(moved) <= 5  # one may come early
+    assert min(np.diff(moved)) >= 5
+
+
+def test_after_joint_states_were_lost_nothing_of_an_old_chunk_is_executed() -> None:
+    executor = engaged(lockstep=False)
+    executor.follow(chunk(T0), 0.0, now=0.17)
+    for now in np.arange(0.18, 1.0, 0.01):
+        executor.watch(T0, now)
+    observe(executor, 60.0)
+    back = [executor.watch(T0, now) for now in np.arange(60.0, 60.15, 0.01)]
+    assert executor.counts.executed == 1
+    assert {tick.reason for tick in back if tick} == {"no policy action"}
+
+
+DEGREES = np.degrees(HOME)
+RAW_ZERO = np.concatenate([ARM_HOME, HAND_HOME + np.pi])
+"""LEAP's motors count from half a turn."""
+
+
+@pytest.mark.parametrize(
+    ("positions", "named"),
+    [
+        (DEGREES, r"fr3_joint2 is at -20.9 rad, outside its range from -1.78 to 1.78 rad"),
+        (RAW_ZERO, r"leap_if_mcp is at 3.14 rad, outside its range from -0.314 to 2.23 rad"),
+    ],
+)
+def test_joint_states_that_are_no_radians_are_not_latched(positions: np.ndarray, named: str) -> None:
+    executor = Executor(Limits.load(period=PERIOD), lockstep=False)
+    executor.joints.update(JOINTS, positions, T0, 0.0)
+    with pytest.raises(ValueError, match=named):
+        executor.engage(0.0)
+    executor.joints.update(JOINTS, positions + 0.001, T0 + 1, 0.0)
+    with pytest.raises(ValueError, match=named):  # the same text, as the cause is the same
+        executor.engage(0.0)
+    executor.joints.update(JOINTS, HOME, T0 + 2, 0.0)
+    assert executor.engage(0.0) is not None
+
+
+def test_a_hand_out_of_range_is_not_forgotten_when_the_arm_is_heard() -> None:
+    executor = Executor(Limits.load(period=PERIOD), lockstep=False)
+    observe(executor, 0.0)
+    executor.joints.update(HAND_JOINTS, RAW_ZERO[7:], T0 + 1, 0.0)
+    executor.joints.update(ARM_JOINTS, ARM_HOME, T0 + 2, 0.0)
+    with pytest.raises(ValueError, match=r"leap_if_mcp is at 3\.14 rad"):
+        executor.engage(0.0)
+
+
+def test_joints_a_little_beyond_their_range_are_taken() -> None:
+    executor = Executor(Limits.load(period=PERIOD), lockstep=False)
+    executor.joints.update(JOINTS, np.concatenate([ARM_HOME, HAND_LOWER - 0.09]), T0, 0.0)
+    assert executor.engage(0.0) is not None
+
+
+def test_joint_states_of_one_stamp_over_and_over_hold_the_robot() -> None:
+    executor = engaged(lockstep=False)
+    for now in np.arange(0.01, 0.3, 0.01):
+        executor.joints.update(JOINTS, HOME, T0, now)
+    held = executor.follow(chunk(T0), 0.0, 0.3)
+    assert held is not None
+    assert held.state == State.HOLDING
+    assert "no new stamp for 0.2 s" in held.reason
+    observe(executor, 0.31)
+    assert executor.joints.problem(0.31) == ""
+
+
 def test_engaging_without_a_policy_says_so_every_period() -> None:
     executor = engaged(lockstep=False)
-    executor.joints.update(JOINTS, HOME, T0, 0.15)
+    observe(executor, 0.15)
     tick = executor.watch(T0, now=0.151)
     assert tick is not None
     assert tick.reason == "no policy action"

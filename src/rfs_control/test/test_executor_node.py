@@ -54,12 +54,7 @@ def test_lockstep_episode_with_bad_messages_in_between(rig: Rig) -> None:
 def test_realtime_holds_when_the_policy_or_the_joint_states_stop(rig: Rig) -> None:
     process = rig.launch(sim_time="realtime", max_joint_state_age=1.0)
     rig.ready()
-
-    def engaged() -> bool:
-        rig.observe(rig.present())
-        return rig.engage().success
-
-    rig.wait(engaged)
+    rig.engage_now()
     rig.act(rig.present())
     reasons = ["policy is late and its chunk is used up", "joint states: older than 1.0 s: all joints"]
     for reason in reasons:

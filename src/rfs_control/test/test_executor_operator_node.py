@@ -91,12 +91,7 @@ def test_realtime_without_answers_names_who_is_missing_and_a_stop_is_told_each_p
     rig.launch(sim_time="realtime", operator=True, max_joint_state_age=60.0)
     rig.ready()
     operator = rig.node.create_timer(0.05, rig.be_there)
-
-    def engaged() -> bool:
-        rig.observe(rig.present())
-        return rig.engage().success
-
-    rig.wait(engaged)
+    rig.engage_now()
     rig.act(rig.present())
     rig.wait(lambda: any(m.state == ExecutedAction.STATE_AUTONOMOUS for m in rig.received["executed"]))
     moved = [m for m in rig.received["executed"] if m.state == ExecutedAction.STATE_AUTONOMOUS]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from rclpy.serialization import serialize_message
-from rfs_description.robot import BASE_FRAME, JOINTS
+from rfs_description.robot import ARM_HOME, BASE_FRAME, HAND_HOME, JOINTS
 from rfs_policy.nodes.stamps import time_message
 from rfs_teleop.bag import BagWriter
 from rfs_teleop.bag_metadata import Topic
@@ -18,6 +18,7 @@ from rfs_msgs.msg import ExecutedAction, GraspReward, PolicyAction
 PERIOD = 100_000_000
 START = 10**12
 CHECKPOINT = "c" * 64
+_HOME = dict(zip(JOINTS, (*ARM_HOME, *HAND_HOME), strict=True))
 _TYPES = {
     "/joint_states": JointState,
     "/camera/points": PointCloud2,
@@ -65,7 +66,8 @@ class Recording:
         return message
 
     def joints(self, stamp: int, names=JOINTS) -> JointState:
-        position = self.rng.uniform(-1e-3, 1e-3, len(names)).tolist()
+        home = [_HOME[name] for name in names]
+        position = (home + self.rng.uniform(-1e-3, 1e-3, len(names))).tolist()
         # No empty array at the end: `serialize_message` would leave stray bytes there, which no wire has.
         message = JointState(name=list(names), position=position, velocity=position, effort=position)
         message.header.stamp = time_message(stamp)

@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from rfs_policy.layout import Layout
+from rfs_policy.tensor_checks import require_finite
 
 FORMAT = "rfs-flow-policy"
 VERSION = 1
@@ -64,7 +65,8 @@ def load_checkpoint(path: str | os.PathLike[str], layout: Layout | None = None) 
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: truncated, not a checkpoint, of a newer version, or of another layout.
+        ValueError: truncated, not a checkpoint, of a newer version or another layout, with a header that
+            lacks something, or weights that are not finite.
     """
     file = checkpoint_file(path)
     if not file.is_file():
@@ -72,13 +74,27 @@ def load_checkpoint(path: str | os.PathLike[str], layout: Layout | None = None) 
     tensors, metadata = read_tensors(file, "a checkpoint")
     if FORMAT not in metadata:
         raise ValueError(f"'{file}' is a safetensors file, but not a flow-policy checkpoint of this project")
-    header = json.loads(metadata[FORMAT])
-    if header["version"] != VERSION:
-        raise ValueError(f"'{file}' has checkpoint version {header['version']}, {VERSION} is read here")
-    stored = Layout.from_json(header["layout"])
+    checkpoint = _parsed(metadata[FORMAT], tensors, file)
+    require_finite(tensors, f"checkpoint '{file}'")
     if layout is not None:
-        layout.require_same(stored, what=f"checkpoint '{file}'")
-    return Checkpoint(tensors, stored, header["config"], file_id(file))
+        layout.require_same(checkpoint.layout, what=f"checkpoint '{file}'")
+    return checkpoint
+
+
+def _parsed(text: str, tensors: dict[str, NDArray[Any]], file: Path) -> Checkpoint:
+    try:
+        header = json.loads(text)
+        if header["version"] != VERSION:
+            raise ValueError(f"checkpoint version {header['version']}, but {VERSION} is read here")
+        layout, config = Layout.from_json(header["layout"]), dict(header["config"])
+        steps = config["push_steps"]
+        if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
+            raise ValueError(f"push_steps must be a whole number above 0, got {steps!r}: train it again")
+    except KeyError as error:
+        raise ValueError(f"checkpoint '{file}': its header has no {error}: train it again") from error
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"checkpoint '{file}': {error}") from error
+    return Checkpoint(tensors, layout, config, file_id(file))
 
 
 def file_id(file: Path) -> str:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from rfs_description.joint_states import JointStates
 
 from rfs_policy.command_state import CommandState
+from rfs_policy.measured_joints import MeasuredJoints
 from rfs_policy.observation import crop, observed_cloud, proprioception
 from rfs_policy.policy import FlowPolicy, PolicyOutput
 
@@ -64,7 +64,7 @@ class PolicyTick:
         self.policy_seed = policy_seed
         self.problem = "waiting for the first observation"
         self._lock = threading.Lock()
-        self._joints = JointStates(None if lockstep else max_age)
+        self._joints = MeasuredJoints(None if lockstep else max_age)
         self._cloud: Cloud | None = None
         self._asked = False
         self._episode = 0
@@ -156,6 +156,8 @@ class PolicyTick:
             return "waiting for joint states and points of one stamp"
         if command is None:
             return "waiting to be engaged"
+        if not self.lockstep and command.latched and min(cloud.stamp, self._joints.stamp) < command.stamp:
+            return "waiting for points and joint states since it was engaged"  # older: perhaps another scene
         answerable = self._answered(cloud) or command.precedes(cloud.stamp, 1.0 / self.policy.layout.rate_hz)
         return "waiting for the executor's command" if self.lockstep and not answerable else ""
 

@@ -21,6 +21,7 @@ from safetensors.numpy import save
 from rfs_policy.checkpoint import file_id, read_tensors, write_atomically
 from rfs_policy.layout import Layout
 from rfs_policy.modulation_config import ModulationConfig
+from rfs_policy.tensor_checks import require_finite, require_shapes
 
 FORMAT = "rfs-modulation"
 VERSION = 1
@@ -147,15 +148,8 @@ def _require_sound(checkpoint: ModulationCheckpoint, what: str) -> None:
         wanted = tensor_shapes(checkpoint.config, checkpoint.layout, checkpoint.network)
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{what}: its settings are damaged or do not fit ({error})") from error
-    found = {name: tensor.shape for name, tensor in checkpoint.tensors.items()}
-    for name in sorted({**wanted, **found}):
-        if wanted.get(name) != found.get(name):
-            raise ValueError(
-                f"{what}: tensor '{name}' is {found.get(name) or 'missing'}, its settings ask for "
-                f"{wanted.get(name) or 'none'}: train it again"
-            )
-        if not np.isfinite(checkpoint.tensors[name]).all():
-            raise ValueError(f"{what}: tensor '{name}' has a number that is not finite: train it again")
+    require_shapes(checkpoint.tensors, wanted, what)
+    require_finite(checkpoint.tensors, what)
 
 
 def tensor_shapes(

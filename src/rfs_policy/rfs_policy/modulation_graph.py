@@ -29,7 +29,8 @@ def modulation_graph(checkpoint: ModulationCheckpoint) -> bytes:
 
 
 def _noise(g: Graph, x: str, checkpoint: ModulationCheckpoint) -> str:
-    bounded = g.op("Mul", g.op("Tanh", g.linear(x, "noise_head")), g.constant(checkpoint.config.noise_bound))
+    bound = g.constant(float(checkpoint.config.noise_bound))  # JSON and YAML may say 2
+    bounded = g.op("Mul", g.op("Tanh", g.linear(x, "noise_head")), bound)
     return g.reshape(bounded, -1, checkpoint.layout.horizon, checkpoint.layout.action_dim)
 
 

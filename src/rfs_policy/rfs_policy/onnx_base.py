@@ -8,6 +8,7 @@ import onnxruntime
 from rfs_policy.checkpoint import Checkpoint
 from rfs_policy.modulation import Array
 from rfs_policy.onnx_graph import encoder_graph, push_graph
+from rfs_policy.tensor_checks import network_shapes, require_shapes
 
 
 class OnnxBase:
@@ -15,9 +16,13 @@ class OnnxBase:
 
     Args:
         threads: CPU threads of one inference; with one the result is the same on every run and machine load.
+
+    Raises:
+        ValueError: the tensors do not fit the sizes in the checkpoint's own configuration.
     """
 
     def __init__(self, checkpoint: Checkpoint, threads: int = 1) -> None:
+        _require_network(checkpoint)
         self.layout, self.id = checkpoint.layout, checkpoint.id
         self.steps = int(checkpoint.config["push_steps"])
         self._encoder = session(encoder_graph(checkpoint), threads)
@@ -30,6 +35,15 @@ class OnnxBase:
     def push(self, context: Array, noise: Array) -> Array:
         """context (B, C), a0 (B, H, D) -> action chunk (B, H, D) in m and rad."""
         return np.asarray(self._push.run(None, {"context": context, "noise": noise})[0])
+
+
+def _require_network(checkpoint: Checkpoint) -> None:
+    """A graph that is built from too small sizes would run, without the layers beyond them."""
+    try:
+        wanted = network_shapes(checkpoint.layout, checkpoint.config["network"])
+    except (KeyError, ValueError, TypeError) as error:
+        raise ValueError(f"the checkpoint's network sizes are damaged ({error}): train it again") from error
+    require_shapes(checkpoint.tensors, wanted, "the checkpoint")
 
 
 def session(model: bytes, threads: int) -> onnxruntime.InferenceSession:

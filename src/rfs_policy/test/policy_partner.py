@@ -66,10 +66,13 @@ class Partner:
         assert self.spin_until(self.resetter.service_is_ready, ENOUGH)
         assert self.spin_until(lambda: self.node.count_publishers("/diagnostics"), ENOUGH)
 
-    def reset(self, seed: int) -> None:
+    def ask_to_reset(self, seed: int) -> ResetPolicy.Response:
         future = self.resetter.call_async(ResetPolicy.Request(seed=seed))
         assert self.spin_until(future.done, ENOUGH)
-        assert future.result().success
+        return future.result()
+
+    def reset(self, seed: int) -> None:
+        assert self.ask_to_reset(seed).success
 
     def command(self, when: int, latched: bool = False) -> None:
         message = ExecutedAction(target_joints=HAND_HOME, executed=[] if latched else [0.0] * 22)
@@ -97,11 +100,12 @@ class Partner:
         return not self.spin_until(lambda: len(self.actions) > before, NOTHING)
 
 
-def node_process(checkpoint_folder, *parameters: str) -> subprocess.Popen:
-    """A policy node with these parameters, `name:=value`."""
+def node_process(checkpoint_folder, *parameters: str, before: str = "") -> subprocess.Popen:
+    """A policy node with these parameters, `name:=value`; `before`: Python that its process runs first."""
     settings = [f"policy:={checkpoint_folder}", *parameters]
     arguments = [part for setting in settings for part in ("-p", setting)]
-    command = [sys.executable, "-m", "rfs_policy.nodes.policy_node", "--ros-args", *arguments]
+    script = f"import sys\nfrom rfs_policy.nodes import policy_node\n{before}\nsys.exit(policy_node.main())"
+    command = [sys.executable, "-c", script, "--ros-args", *arguments]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
 

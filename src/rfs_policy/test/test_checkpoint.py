@@ -1,13 +1,16 @@
 """Checkpoints come back as they were saved; everything else is refused in a sentence."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from rfs_policy.checkpoint import FILE_NAME, file_id, load_checkpoint, save_checkpoint
+from rfs_policy.checkpoint import FILE_NAME, FORMAT, file_id, load_checkpoint, save_checkpoint
 from rfs_policy.layout import ARM_JOINTS_23, DELTA_POSE
+from rfs_policy.onnx_base import OnnxBase
 from rfs_policy.torch_base import checkpoint_of, network_of
-from safetensors.numpy import save_file
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
 
 
 def test_round_trip(tmp_path, checkpoint):
@@ -80,3 +83,55 @@ def test_tensors_of_another_size(checkpoint):
     other = {**checkpoint.config, "network": {**checkpoint.config["network"], "context_dim": 17}}
     with pytest.raises(ValueError, match="do not fit"):
         network_of(replace(checkpoint, config=other))
+
+
+def header_of(file) -> dict:
+    with safe_open(file, framework="numpy") as stream:
+        return json.loads(stream.metadata()[FORMAT])
+
+
+@pytest.mark.parametrize("entry", ["version", "layout", "config"])
+def test_an_entry_that_the_header_lacks_is_named(tmp_path, checkpoint, entry):
+    save_checkpoint(tmp_path, checkpoint)
+    file = tmp_path / FILE_NAME
+    header = {name: value for name, value in header_of(file).items() if name != entry}
+    save_file(load_file(file), file, {FORMAT: json.dumps(header)})
+    with pytest.raises(ValueError, match=f"its header has no '{entry}'"):
+        load_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize("steps", [0, -1, 2.5, True, "10", None])
+def test_a_number_of_euler_steps_that_makes_no_sense(tmp_path, checkpoint, steps):
+    save_checkpoint(tmp_path, replace(checkpoint, config={**checkpoint.config, "push_steps": steps}))
+    with pytest.raises(ValueError, match="push_steps must be a whole number above 0"):
+        load_checkpoint(tmp_path)
+
+
+def test_no_number_of_euler_steps(tmp_path, checkpoint):
+    config = {name: value for name, value in checkpoint.config.items() if name != "push_steps"}
+    save_checkpoint(tmp_path, replace(checkpoint, config=config))
+    with pytest.raises(ValueError, match="its header has no 'push_steps'"):
+        load_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite(tmp_path, checkpoint, value):
+    tensors = {**checkpoint.tensors, "field_output.bias": checkpoint.tensors["field_output.bias"] * value}
+    save_checkpoint(tmp_path, replace(checkpoint, tensors=tensors))
+    with pytest.raises(ValueError, match=r"'field_output.bias' has a number that is not finite"):
+        load_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "words"),
+    [
+        ({"velocity_depth": 2}, "tensor 'field_hidden.1.bias' is .24,., its settings ask for none"),
+        ({"velocity_depth": 4}, "tensor 'field_hidden.2.bias' is missing"),
+        ({"point_widths": [8]}, "its settings ask for"),
+        ({"context_dim": None}, "network sizes are damaged"),
+    ],
+)
+def test_sizes_that_are_not_those_of_the_tensors_are_not_run(checkpoint, sizes, words):
+    config = {**checkpoint.config, "network": {**checkpoint.config["network"], **sizes}}
+    with pytest.raises(ValueError, match=words):
+        OnnxBase(replace(checkpoint, config=config))

@@ -141,6 +141,36 @@ def test_realtime_acts_on_fresh_input_only(realtime):
     assert "joint states: older than" in realtime.tick.problem
 
 
+def test_joint_states_of_one_stamp_over_and_over_are_not_acted_on(realtime):
+    realtime.all(START)
+    later = START + 3 * PERIOD
+    positions = np.concatenate([ARM_HOME, HAND_HOME]).tolist()
+    realtime.tick.take_joints(list(JOINTS), positions, START, later * 1e-9)
+    realtime.cloud(later)
+    assert realtime.act(later) is None
+    assert "no new stamp for 0.25 s" in realtime.tick.problem
+
+
+def test_joint_states_in_degrees_are_not_acted_on(realtime):
+    realtime.all(START)
+    degrees = np.degrees(np.concatenate([ARM_HOME, HAND_HOME])).tolist()
+    realtime.tick.take_joints(list(JOINTS), degrees, START + 1, START * 1e-9)
+    assert realtime.act(START) is None
+    assert "fr3_joint2 is at -20.9 rad" in realtime.tick.problem
+
+
+@pytest.mark.parametrize("old", ["joints", "cloud"])
+def test_realtime_begins_with_what_was_observed_since_it_was_engaged(realtime, old):
+    """What is older may show the scene before its reset."""
+    for name in ("joints", "cloud"):
+        getattr(realtime, name)(START - (name == old))
+    realtime.latched(START)
+    assert realtime.act(START) is None
+    assert realtime.tick.problem == "waiting for points and joint states since it was engaged"
+    getattr(realtime, old)(START)
+    assert realtime.act(START) is not None
+
+
 def test_clocks_out_of_step_are_told(realtime):
     realtime.all(START)
     assert realtime.tick.act(START * 1e-9, START + 10 * PERIOD) is None

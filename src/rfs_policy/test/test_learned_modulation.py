@@ -67,6 +67,15 @@ def test_onnx_computes_what_torch_does(config, seed, size, shape):
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
+def test_a_bound_of_a0_may_be_a_whole_number(folder, save, observe, runtime):
+    chosen = []
+    for bound in (2, 2.0):
+        save(ModulationConfig(hidden=(16,), noise_bound=bound))
+        chosen.append(FlowPolicy.load(folder, runtime=runtime, modulation=folder).act(*observe(3)).noise)
+    np.testing.assert_array_equal(*chosen)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize("encoder", ["base", "own"])
 def test_with_zero_heads_the_policy_is_the_base_at_zero_noise(folder, save, observe, runtime, encoder):
     save(ModulationConfig(encoder=encoder, hidden=(16, 8)), zero_heads=True)

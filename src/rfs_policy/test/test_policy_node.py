@@ -188,6 +188,21 @@ def test_realtime_acts_while_observed(realtime):
     assert changes[-1] == "points: older than 0.25 s; is the camera still running?"
 
 
+def test_a_negative_seed_is_refused_and_the_node_lives_on(lockstep):
+    refused = lockstep.ask_to_reset(-1)
+    assert not refused.success
+    assert refused.message == "seed -1 is negative: give 0 or more"
+    lockstep.reset(0)
+
+
+def test_an_error_in_the_control_thread_is_the_end_of_the_node_and_no_success(domain, checkpoint_folder):
+    failing = "def act(*_): raise RuntimeError('out of order')\npolicy_node.PolicyTick.act = act"
+    process = node_process(checkpoint_folder, before=failing)
+    _, errors = process.communicate(timeout=ENOUGH)
+    assert process.returncode == 1
+    assert "policy stopped: out of order" in errors
+
+
 @pytest.mark.parametrize(
     ("parameter", "words"),
     [

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -15,6 +16,7 @@ rclpy = pytest.importorskip("rclpy")
 pytest.importorskip("rfs_msgs.msg")
 pytestmark = pytest.mark.ros
 
+from builtin_interfaces.msg import Time  # noqa: E402
 from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 from geometry_msgs.msg import PoseStamped, TransformStamped  # noqa: E402
 from rclpy.context import Context  # noqa: E402
@@ -22,11 +24,15 @@ from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.node import Node  # noqa: E402
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy  # noqa: E402
 from rfs_description.robot import BASE_FRAME, HAND_JOINTS, JOINTS  # noqa: E402
+from rfs_policy.cadence import Cadence  # noqa: E402
 from rfs_policy.nodes import stamps  # noqa: E402
 from rfs_sim_bridge.camera import take_picture  # noqa: E402
 from rfs_sim_bridge.grasp_task import GraspTask  # noqa: E402
 from rfs_sim_bridge.nodes import messages  # noqa: E402
+from rfs_sim_bridge.nodes.lockstep import Lockstep  # noqa: E402
+from rfs_sim_bridge.nodes.realtime import Realtime  # noqa: E402
 from rfs_sim_bridge.pictures import OBJECT, Camera  # noqa: E402
+from rfs_sim_bridge.targets import Targets  # noqa: E402
 from scipy.spatial.transform import Rotation  # noqa: E402
 from sensor_msgs.msg import JointState, PointCloud2  # noqa: E402
 
@@ -271,6 +277,68 @@ def test_realtime_follows_targets(realtime: Rig) -> None:
     assert points(realtime.clouds[max(realtime.clouds)]).shape == (1024, 3)
     realtime.wait(lambda: float(realtime.figures.get("finger_acceleration_share", 0)) > 0.1)
     assert all(float(value) <= 1.0 for key, value in realtime.figures.items() if key.endswith("_share"))
+
+
+class Shown:
+    """Stands in for the bridge's publishers: keeps the stamps of the rewards."""
+
+    def __init__(self) -> None:
+        self.rewards: list[int] = []
+
+    def publish_object(self, stamp: Time) -> None:
+        self.rewards.append(stamps.nanoseconds(stamp))
+
+    def __getattr__(self, name: str) -> Callable:
+        return lambda *_: None
+
+
+def blow_up(task: GraspTask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next physics step does."""
+    step = task.engine.step
+
+    def blowing_up(targets: np.ndarray, torques: np.ndarray) -> None:
+        step(targets, torques)
+        task.engine.state.unstable[:] = True
+
+    monkeypatch.setattr(task.engine, "step", blowing_up)
+
+
+def test_in_lockstep_the_time_of_an_episode_whose_physics_blow_up_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    task, shown, targets = GraspTask(objects=["box"]), Shown(), Targets()
+    task.reset([7])
+    mode = Lockstep(task, shown, targets, Cadence(0.0), threading.Lock(), images=False, await_reward=False)  # type: ignore[arg-type]
+    first = mode.on_reset()
+    quaternion = Rotation.from_matrix(task.command.rotation[0]).as_quat()
+
+    def command(stamp: int) -> None:
+        targets.take_arm(stamp, BASE_FRAME, task.command.position[0], quaternion)
+        targets.take_hand(stamp, HAND_JOINTS, np.zeros(16))
+        mode.on_target()
+
+    command(first)
+    assert shown.rewards[-1] == first + STEP
+    blow_up(task, monkeypatch)
+    command(first + STEP)
+    over = first + task.config.max_steps * STEP
+    assert shown.rewards[-1] == over
+    assert "blew up" in mode.describe()
+    command(over)
+    assert shown.rewards[-1] == over
+    task.reset([7])
+    assert mode.on_reset() - over >= 10_000_000_000
+    assert "waiting" in mode.describe()
+
+
+def test_in_realtime_physics_that_blow_up_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    task, shown = GraspTask(objects=["box"]), Shown()
+    task.reset([7])
+    mode = Realtime(task, shown, Targets(), Cadence(0.01), threading.Lock(), images=False, points_period=1.0)  # type: ignore[arg-type]
+    assert mode.describe() == "running"
+    blow_up(task, monkeypatch)
+    task.advance(1)
+    assert "blew up" in mode.describe()
 
 
 @pytest.mark.parametrize(

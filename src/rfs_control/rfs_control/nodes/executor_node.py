@@ -158,7 +158,7 @@ class ExecutorNode(Node):
             return self._core.disengage()
         self._actions.restart()
         try:
-            return self._core.engage(time.monotonic())
+            return self._core.engage(time.monotonic(), self._present())
         except ValueError as error:
             raise ValueError(f"not engaged: {error}") from error
 

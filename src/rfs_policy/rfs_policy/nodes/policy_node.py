@@ -62,6 +62,7 @@ class PolicyNode(Node):
         self._told = ""
         self._arrived = threading.Event()
         self._ended = False
+        self._failure: Exception | None = None
         self._cadences = {"loop": Cadence(self._period)} | {
             topic: Cadence(0.0) for topic in ("points", "joint_states", "executed_action")
         }
@@ -80,10 +81,12 @@ class PolicyNode(Node):
         self.get_logger().info(f"ready ({mode}, {1 / self._period:g} Hz, {self._policy.describe()})")
 
     def close(self) -> None:
-        """End the control thread."""
+        """End the control thread; raises what it had ended of."""
         self._ended = True
         self._arrived.set()
         self._thread.join(timeout=2.0)
+        if self._failure is not None:
+            raise self._failure
 
     def _sim_time(self) -> str:
         value = self.declare_parameter("sim_time", "realtime").value
@@ -126,6 +129,9 @@ class PolicyNode(Node):
         self._arrived.set()
 
     def _on_reset(self, request: ResetPolicy.Request, response: ResetPolicy.Response) -> ResetPolicy.Response:
+        if request.seed < 0:
+            response.message = f"seed {request.seed} is negative: give 0 or more"
+            return response
         self._tick.reset(request.seed)
         response.success = True
         return response
@@ -137,6 +143,7 @@ class PolicyNode(Node):
         except Exception as error:
             if not self._ended and rclpy.ok():
                 self.get_logger().fatal(f"policy stopped: {error}")
+                self._failure = error
                 rclpy.try_shutdown()
 
     def _control_lockstep(self) -> None:

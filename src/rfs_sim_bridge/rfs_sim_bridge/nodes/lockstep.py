@@ -7,7 +7,7 @@ from rfs_policy.cadence import Cadence
 from rfs_policy.nodes.stamps import time_message
 
 from rfs_sim_bridge.grasp_task import GraspTask
-from rfs_sim_bridge.nodes.topics import Topics
+from rfs_sim_bridge.nodes.topics import BLOWN_UP, Topics
 from rfs_sim_bridge.targets import Targets
 
 _EPISODE_GAP = 10_000_000_000  # ns: stamps of another episode are recognizably old
@@ -16,8 +16,8 @@ _EPISODE_GAP = 10_000_000_000  # ns: stamps of another episode are recognizably 
 class Lockstep:
     """Publishes the observation of t_k, simulates a control period on the command for t_k, and so on.
 
-    An episode that has ended (success, or its time is over) stands still until the next reset. Methods
-    are called with the node's lock held.
+    An episode that has ended (success, or its time is over) stands still until the next reset; where the
+    physics blow up, its time is over at once. Methods are called with the node's lock held.
 
     await_reward: somebody else judges; time passes only when the reward for t_k has come as well, and the
     success that counts is the one that it tells.
@@ -54,6 +54,8 @@ class Lockstep:
 
     def describe(self) -> str:
         """The state for people."""
+        if self._task.engine.state.unstable[0]:
+            return BLOWN_UP
         if self._ended:
             return "episode ended"
         missing = "reward" if self._await_reward and self._rewarded < self._stamp else "command"
@@ -66,11 +68,17 @@ class Lockstep:
     @property
     def _ended(self) -> bool:
         success = self._judged_success if self._await_reward else self._task.success[0]
-        return bool(success or self._task.steps[0] >= self._task.config.max_steps)
+        over = self._task.steps[0] >= self._task.config.max_steps
+        return bool(success or over or self._task.engine.state.unstable[0])
+
+    @property
+    def _latest(self) -> int:
+        """Stamp (ns) at which this episode's time is over."""
+        return self._start + self._task.config.max_steps * self._period
 
     def on_reset(self) -> int:
         """A new episode begins; returns its first stamp (ns), the same however long the last one ran."""
-        self._start += _EPISODE_GAP + self._task.config.max_steps * self._period
+        self._start = self._latest + _EPISODE_GAP
         self._stamp = self._start
         self._judged_success = False
         self._publish()
@@ -97,6 +105,8 @@ class Lockstep:
         began = time.monotonic()
         self._task.apply(answer[1])
         self._stamp += self._period
+        if self._task.engine.state.unstable[0]:
+            self._stamp = self._latest  # so that whoever keeps the time sees a failure
         self._publish()
         self._cadence.tick(began, time.monotonic() - began)
 

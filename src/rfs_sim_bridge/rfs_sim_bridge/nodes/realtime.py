@@ -13,7 +13,7 @@ from rfs_policy.nodes.stamps import time_message
 from rfs_sim_bridge.camera_noise import Exposure
 from rfs_sim_bridge.grasp_task import GraspTask
 from rfs_sim_bridge.joint_driver import JointDriver
-from rfs_sim_bridge.nodes.topics import Topics
+from rfs_sim_bridge.nodes.topics import BLOWN_UP, Topics
 from rfs_sim_bridge.snapshot import Snapshot
 from rfs_sim_bridge.targets import Targets
 
@@ -72,7 +72,7 @@ class Realtime:
 
     def describe(self) -> str:
         """The state for people."""
-        return "running"
+        return BLOWN_UP if self._task.engine.state.unstable[0] else "running"
 
     def figures(self) -> dict[str, float]:
         """How close the joints' motion has come to their limits since the reset."""

@@ -21,6 +21,9 @@ from rfs_sim_bridge.snapshot import Snapshot
 _DEPTH = 100
 
 
+BLOWN_UP = "the physics blew up, so the episode is a failure: reset the scene"
+
+
 class Topics:
     """Publishers of a node for environment 0 of a task. Stamps are those of the state they describe.
 

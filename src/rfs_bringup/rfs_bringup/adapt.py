@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
+from rfs_learning.evaluation import FIRST_SEED
 from rfs_learning.offline.offline_config import Algorithm, CriticInput, Method
 from rich.console import Console
 from rich.table import Table
@@ -29,6 +30,8 @@ from rfs_bringup import adapt_steps, commands
 from rfs_bringup.adapt_record import AdaptRecord
 from rfs_bringup.adapt_steps import Adaptation, Step
 
+_SCENES_AN_EPISODE = 4
+"""Seeds that an episode may take: one that is discarded or cannot begin takes one, too."""
 _TRAINING = ("method", "critic", "algorithm", "steps", "config")
 
 
@@ -79,6 +82,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _adaptation(args: argparse.Namespace) -> Adaptation:
     if args.episodes < 1 or args.seed < 0:
         raise ValueError("--episodes must be at least 1, and --seed 0 or more")
+    if not args.bags and args.seed + _SCENES_AN_EPISODE * args.episodes > FIRST_SEED:
+        raise ValueError(
+            f"--seed {args.seed} with {args.episodes} episodes reaches into the scenes from {FIRST_SEED} on, "
+            "which are for evaluation: choose a smaller one"
+        )
     training = {name: getattr(args, name) for name in _TRAINING}
     values = (args.policy, args.severity, args.episodes, tuple(args.objects), args.seed, args.protocol)
     return Adaptation(args.output, *values, tuple(args.bags), training)

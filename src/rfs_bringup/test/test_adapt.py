@@ -147,6 +147,8 @@ def test_bags_of_ones_own(output: Path, words: list[str], tmp_path: Path) -> Non
         (["--protocol", "/nowhere.yaml"], "give 'paper'"),
         (["--bags", "/nowhere"], "does not exist"),
         (["--episodes", "0"], "at least 1"),
+        (["--seed", "1000000"], "--seed 1000000 with 50 episodes reaches into the scenes"),
+        (["--seed", "999990", "--episodes", "11"], "choose a smaller one"),
         (["--steps", "0"], "steps"),
         (["--only", "train"], "step 'build' is not done yet"),
         (["--from", "report"], "step 'collect' is not done yet"),

@@ -67,7 +67,7 @@ class _Builder:
         self._output, self._label, self._outcome = output, label, outcome
         if self.result.dataset is not None:
             _require_same_label(self.result.dataset, label)
-        self._known = set() if self.result.dataset is None else self.result.dataset.bags()
+        self._known = set() if self.result.dataset is None else self.result.dataset.recordings()
         self._waiting: list[EpisodeTransitions] = []
 
     def add(self, path: Path) -> str:
@@ -75,7 +75,7 @@ class _Builder:
         dataset = self.result.dataset
         try:
             with IndexedBag(path) as bag:
-                key = bag.contract.get("session", ""), bag.name, bag.began
+                key = bag.contract.get("session", ""), bag.began  # a copy may have another name
                 if key in self._known:
                     self.result.known += 1
                     return ""

@@ -11,6 +11,7 @@ from rfs_teleop.bag_folders import find_bags
 from rich.console import Console
 
 from rfs_learning.dataset_build import build
+from rfs_learning.replay import writing
 from rfs_learning.reward_labels import check_label
 from rfs_learning.transitions import TransitionDataset
 
@@ -87,7 +88,9 @@ def _build(options: argparse.Namespace, console: Console) -> int:
     began, output = time.perf_counter(), options.output
     if options.rewards:
         check_label(options.rewards)
-    result = build(find_bags(options.bags), output, console, options.rewards, options.outcome or "")
+    bags = find_bags(options.bags)
+    with writing(output):
+        result = build(bags, output, console, options.rewards, options.outcome or "")
     if result.dataset is None:
         console.print("[red]no bag could be used, no dataset was written[/]")
         return 1

@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -20,8 +20,16 @@ from rich.table import Table
 
 from rfs_learning.collection import Attempt, Collector, Quota, StrayDriver, record
 from rfs_learning.dataset import DemoDataset
+from rfs_learning.differing_settings import differences
+from rfs_learning.evaluation import FIRST_SEED
 from rfs_learning.expert import Expert, ExpertConfig
 from rfs_learning.perturbation import Perturbation, PerturbationConfig
+from rfs_learning.replay import writing
+
+_MAY_CHANGE = {"count", "envs", "threads"}
+"""Settings with which a dataset may go on: they do not change what an episode is."""
+_SEEDS_AN_EPISODE = 8
+"""More than an object is tried for each wanted episode, failures included (`collection.Quota`)."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,12 @@ class DemoConfig:
             raise ValueError(f"count ({self.count}) and envs ({self.envs}) must be at least 1")
         if self.rate not in (10.0, 20.0):
             raise ValueError(f"demonstrations are recorded at 10 or 20 Hz, not {self.rate:g} Hz")
+        most = FIRST_SEED - _SEEDS_AN_EPISODE * (self.count + 1)
+        if not 0 <= self.seed <= most:
+            raise ValueError(
+                f"seed {self.seed}: with {self.count} episodes it must be 0 to {most}, as seeds from "
+                f"{FIRST_SEED} on are for evaluation"
+            )
 
     @property
     def names(self) -> list[str]:
@@ -79,11 +93,27 @@ def _open_output(config: DemoConfig, task: TaskConfig, output: Path, resume: boo
     if output.exists() and resume:
         dataset = DemoDataset.open(output, "a")
         dataset.layout.require_same(layout, f"the dataset at {output}")
+        _require_same_settings(dataset, settings)
         return dataset
     output.parent.mkdir(parents=True, exist_ok=True)
     dataset = DemoDataset.create(output, layout, settings)
     output.with_suffix(".json").write_text(json.dumps(settings, indent=2) + "\n")
     return dataset
+
+
+def _require_same_settings(dataset: DemoDataset, settings: Mapping[str, Any]) -> None:
+    changed = differences(_of_an_episode(dataset.config), _of_an_episode(settings))
+    if changed:
+        raise ValueError(
+            f"the dataset at {dataset.path} was begun with other settings: {', '.join(changed)}. Go on with "
+            "those, or give another output"
+        )
+
+
+def _of_an_episode(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides how episodes come out."""
+    kept = {name: value for name, value in settings.get("demos", {}).items() if name not in _MAY_CHANGE}
+    return {**kept, "task": settings.get("task")}
 
 
 def success_rows(attempts: Sequence[Attempt]) -> list[dict[str, Any]]:
@@ -153,7 +183,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             perturb=not args.no_perturb,
             expert=ExpertConfig(noise=args.noise),
         )
-        dataset = collect(config, args.output, args.resume, console)
+        with writing(args.output):
+            dataset = collect(config, args.output, args.resume, console)
     except (ValueError, OSError) as error:
         console.print(f"[red]{error}[/red]")
         return 2

@@ -47,7 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--policy-seed", type=int, default=0, help="seed of the policy's noise")
     parser.add_argument("--task", help="YAML with task settings that differ from the packaged ones")
     add_robot_arguments(parser)
-    parser.add_argument("--name", help="of the method, for './rfs report'; default: the checkpoint's name")
+    parser.add_argument("--name", help="of the method, for './rfs report'; default: where the weights lie")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write trials and table as JSON")
     return parser
 
@@ -63,13 +63,11 @@ def jobs_of(args: argparse.Namespace, protocol: Protocol | None, config: TaskCon
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run `./rfs evaluate`; the exit code is 1 when it could not run."""
+    """Run `./rfs evaluate`; the exit code is 1 when it could not run, or its file not be written."""
     args, console = build_parser().parse_args(argv), Console()
     began = time.perf_counter()
     try:
         record = _evaluate(args, console)
-        if args.json:
-            record.write(args.json)
     except (ValueError, OSError) as error:
         console.print(f"[red]{error}[/red]")
         return 1
@@ -77,6 +75,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     who += f", modulation {record.modulation[:12]}" if record.modulation else ""
     title = f"{who}, {record.robot_words}, {time.perf_counter() - began:.0f} s"
     print_table(record.rows(), console, title)
+    try:
+        if args.json:
+            record.write(args.json)
+    except OSError as error:
+        console.print(
+            f"[red]this evaluation could not be written ({error}): make room, or give another --json, and "
+            "run it again[/red]"
+        )
+        return 1
     return 0
 
 
@@ -108,8 +115,8 @@ def _evaluate(args: argparse.Namespace, console: Console) -> EvaluationRecord:
 
 
 def method_name(policy: str, modulation: str | None) -> str:
-    """What an evaluation without a name is called."""
-    return Path(modulation or policy).stem or policy
+    """What an evaluation without a name is called: the whole path, as most files have the same name."""
+    return str(Path(modulation or policy)).removesuffix(".safetensors")
 
 
 if __name__ == "__main__":

@@ -121,7 +121,7 @@ def _failures(methods: Sequence[MethodResults]) -> str:
     rows = []
     for method in methods:
         trials, counts = len(method.trials()), found[method.name]
-        cells = (f"{counts[mode]}  {100 * counts[mode] / trials:.0f} %" for mode in modes)
+        cells = (f"{counts[mode]}  {100 * counts[mode] / trials:.0f} %" if trials else "" for mode in modes)
         rows.append([method.name, str(trials), *cells])
     return _table(["method", "trials", *modes], rows)
 

@@ -8,6 +8,25 @@ from rfs_policy.network import NetworkConfig
 from rfs_sim_bridge.setting_kinds import check_kinds
 
 from rfs_learning.entries import own_entries, packaged_entries, require_entries
+from rfs_learning.setting_ranges import Ranges
+
+_RANGES = Ranges(
+    least={
+        **dict.fromkeys(("push_steps", "steps", "batch", "draws", "points", "threads"), 1),
+        **dict.fromkeys(("log_every", "save_every"), 1),
+        **dict.fromkeys(("warmup", "seed"), 0),
+    },
+    from_zero=(
+        "weight_decay",
+        "cloud_translation",
+        "cloud_rotation",
+        "point_noise",
+        "joint_noise",
+        "command_noise",
+    ),
+    above_zero=("learning_rate", "gradient_clip"),
+    shares=("ema", "validation"),
+)
 
 
 @dataclass(frozen=True)
@@ -53,6 +72,7 @@ class FlowConfig:
 
     def __post_init__(self) -> None:
         check_kinds(self)
+        _RANGES.check(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for the run's record and for resuming."""
@@ -62,4 +82,5 @@ class FlowConfig:
 def _network(values: Any) -> NetworkConfig:
     names = {field.name for field in fields(NetworkConfig)}
     require_entries(values, names, names, "network")
-    return NetworkConfig(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+    plain: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+    return NetworkConfig(**plain)

@@ -37,7 +37,7 @@ class ChunkData:
         """Read and join Zarr datasets (3D-Diffusion-Policy's layout) of one action layout.
 
         Raises:
-            FileNotFoundError, ValueError: not there, not such a dataset, or of another layout.
+            FileNotFoundError, ValueError: not there, not such a dataset, of another layout, or empty.
         """
         return cls.from_arrays([_read(path, layout) for path in paths])
 
@@ -109,13 +109,16 @@ def subset(clouds: Tensor, index: Tensor, points: int, generator: torch.Generato
 def _read(path: str | os.PathLike[str], layout: Layout) -> Arrays:
     dataset = DemoDataset.open(os.fspath(path))
     layout.require_same(dataset.layout, what=f"dataset '{path}'")
-    state, action = (dataset.array(name)[:] for name in ("state", "action"))
-    return _as_half(dataset.array("point_cloud")), state, action, dataset.episode_ends
+    steps = dataset.steps  # an interrupted append may have left more rows, of some arrays
+    if not steps:
+        raise ValueError(f"dataset '{path}' has no episode yet: collect some with {dataset.MADE_BY}")
+    state, action = (dataset.array(name)[:steps] for name in ("state", "action"))
+    return _as_half(dataset.array("point_cloud"), steps), state, action, dataset.episode_ends
 
 
-def _as_half(array: zarr.Array) -> np.ndarray:
+def _as_half(array: zarr.Array, steps: int) -> np.ndarray:
     """Clouds are read in pieces: float16 keeps 0.1 mm within the workspace at half the memory."""
-    result = np.empty(array.shape, np.float16)
-    for start in range(0, len(array), 4096):
-        result[start : start + 4096] = array[start : start + 4096]
+    result = np.empty((steps, *array.shape[1:]), np.float16)
+    for start in range(0, steps, 4096):
+        result[start : start + 4096] = array[start : min(start + 4096, steps)]
     return result

@@ -41,9 +41,7 @@ class TrainingState(Generic[Network]):
         Raises:
             FileNotFoundError, ValueError: nothing to resume there, or it does not fit this configuration.
         """
-        file = folder / STATE_FILE
-        if not file.is_file():
-            raise FileNotFoundError(f"nothing to resume at '{file}': leave --resume out to begin a run")
+        file = require_state(folder)
         try:
             tensors = load(file.read_bytes())
             for prefix, network in (("network.", self.network), ("average.", self.average)):
@@ -70,6 +68,14 @@ class TrainingState(Generic[Network]):
             entries.setdefault(int(index), {})[key] = tensor
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": entries, "param_groups": groups})
+
+
+def require_state(folder: Path) -> Path:
+    """The file of a run that can go on; FileNotFoundError where there is none."""
+    file = folder / STATE_FILE
+    if not file.is_file():
+        raise FileNotFoundError(f"nothing to resume at '{file}': leave --resume out to begin a run")
+    return file
 
 
 def steps_done(folder: Path) -> int:

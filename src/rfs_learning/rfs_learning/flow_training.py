@@ -4,14 +4,13 @@ runs/flow`.
 
 import argparse
 import copy
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from rfs_policy.checkpoint import load_checkpoint, save_checkpoint, write_atomically
+from rfs_policy.checkpoint import FILE_NAME, load_checkpoint, save_checkpoint
 from rfs_policy.flow import flow_matching_loss, push
 from rfs_policy.layout import DELTA_POSE, Layout
 from rfs_policy.network import FlowNetwork
@@ -23,22 +22,27 @@ from rfs_learning.flow_data import ChunkData, augment, subset
 from rfs_learning.flow_normalization import fit_normalization
 from rfs_learning.flow_plot import plot_losses
 from rfs_learning.flow_state import TrainingState
+from rfs_learning.run_identity import contents_id
 from rfs_learning.training_run import (
-    CONFIG_FILE,
+    FAILURES,
     METRICS_FILE,
     TrainingRun,
-    forget_metrics,
+    alone_in,
     progress_display,
-    versions,
+    tell_failure,
 )
 
 
 class FlowTraining(TrainingRun[FlowNetwork]):
     """One run on some data; a resumed run equals an uninterrupted one bit for bit."""
 
+    RESULT = FILE_NAME
+
     def __init__(self, data: ChunkData, layout: Layout, config: FlowConfig, output: Path) -> None:
         self.data, self.layout = data, layout
         self.train_index, self.validation_index = data.split(config.validation, config.seed)
+        if not len(self.train_index):
+            raise ValueError("no episode is left to train on: lower 'validation' or collect more")
         torch.manual_seed(config.seed)
         network = FlowNetwork(layout, config.network)
         fit_normalization(network, data, self.train_index)
@@ -107,9 +111,8 @@ class FlowTraining(TrainingRun[FlowNetwork]):
             "finger_error": error[-16:].mean().item(),
         }
 
-    def save(self) -> None:
-        """Training state, checkpoint of the averaged network, and loss plot."""
-        self.state.save(self.output)
+    def save_result(self) -> None:
+        """Checkpoint of the averaged network, and loss plot."""
         record = {"training": self.config.to_dict(), "step": self.state.step}
         save_checkpoint(
             self.output, checkpoint_of(self.state.average, self.layout, self.config.push_steps, record)
@@ -135,18 +138,21 @@ def train(
     paths: Sequence[str], output: Path, config: FlowConfig, layout: Layout, resume: bool, start: str | None
 ) -> int:
     """Load the data, train or resume, write everything below `output`. Returns the steps done, fewer than
-    `config.steps` after an interrupt."""
+    `config.steps` after an interrupt.
+
+    Raises:
+        FileNotFoundError, ValueError: what is not there, or does not fit.
+        DivergedError: training left the finite numbers; the last good checkpoint stays.
+    """
+    if resume and start:
+        raise ValueError("--start begins a run and --resume goes on with one: leave one of them out")
     torch.set_num_threads(config.threads)
     data = ChunkData.load(paths, layout)
     training = FlowTraining(data, layout, config, output)
-    output.mkdir(parents=True, exist_ok=True)
-    if resume:
-        training.state.restore(output)
-    forget_metrics(output / METRICS_FILE, after=training.state.step)
     if start:
         training.start_from(start)
-    record = {"data": [str(path) for path in paths], "layout": layout.name, "training": config.to_dict()}
-    write_atomically(output / CONFIG_FILE, json.dumps(record | versions(), indent=2).encode())
+    told = {"data": [str(path) for path in paths], "layout": layout.name}
+    training.begin({"layout": layout.name, "data": contents_id(*paths)}, told, resume)
     with progress_display() as progress:
         progress.console.print(
             f"{len(data)} steps of {int(data.episodes[-1]) + 1} episodes, writing to {output}"
@@ -156,7 +162,7 @@ def train(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit code."""
+    """Command line; returns the exit code: 1 for a wrong request, 3 for a run that diverged."""
     parser = argparse.ArgumentParser(prog="rfs train flow", description=__doc__)
     parser.add_argument("--data", nargs="+", default=["runs/demos.zarr"], help="Zarr data sets (./rfs demos)")
     parser.add_argument("--output", type=Path, default=Path("runs/flow"), help="folder of the run")
@@ -169,10 +175,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         config = FlowConfig.load(args.config, steps=args.steps, batch=args.batch, seed=args.seed)
-        train(args.data, args.output, config, DELTA_POSE, args.resume, args.start)
-    except (ValueError, OSError) as error:
-        print(f"rfs train flow: {error}", file=sys.stderr)
-        return 1
+        with alone_in(args.output):
+            train(args.data, args.output, config, DELTA_POSE, args.resume, args.start)
+    except FAILURES as error:
+        return tell_failure("train flow", error)
     print(f"checkpoint: {args.output}/policy.safetensors, metrics: {args.output}/{METRICS_FILE}")
     return 0
 

@@ -2,10 +2,13 @@
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from typing import Any, Self
 
 import numpy as np
 
+from rfs_learning.differing_settings import differences
 from rfs_learning.estimates import Count, Estimate, rate_difference, rate_estimate
 from rfs_learning.evaluation_record import EvaluationRecord
 from rfs_learning.evaluation_table import ALL
@@ -22,6 +25,27 @@ class MethodResults:
 
     name: str
     records: tuple[EvaluationRecord, ...]
+
+    @classmethod
+    def of(cls, name: str, records: Sequence[EvaluationRecord]) -> Self:
+        """Of records that are said to be one method's.
+
+        Raises:
+            ValueError: they were not made in one way, or two of them are the same episodes of one run.
+        """
+        for first, second in combinations(records, 2):
+            changed = differences(_circumstances(first), _circumstances(second))
+            if changed:
+                raise ValueError(
+                    f"evaluations of '{name}' were not made in one way: {', '.join(changed[:3])}. Give each "
+                    "method a name of its own, as NAME=FILE"
+                )
+            if _run(first) == _run(second) and _jobs(first) & _jobs(second):
+                raise ValueError(
+                    f"two evaluations of '{name}' have the same episodes of the same policy, modulation and "
+                    "--policy-seed: they are no two training seeds, give one of them"
+                )
+        return cls(name, tuple(records))
 
     def trials(self, objects: Objects | None = None) -> list[Trial]:
         """Of all runs, with these objects (all of them by default)."""
@@ -43,7 +67,7 @@ class MethodResults:
 
     def jobs(self, objects: Objects | None = None) -> set[Job]:
         """Episodes that every run has."""
-        return set.intersection(*({Job(t.object, t.seed) for t in _of(r, objects)} for r in self.records))
+        return set.intersection(*(_jobs(record, objects) for record in self.records))
 
     def outcomes(self, jobs: Sequence[Job]) -> Outcomes:
         """(runs, episodes) 1 where a run succeeded."""
@@ -63,11 +87,13 @@ class Difference:
 
 
 def compare(first: MethodResults, second: MethodResults, objects: Objects | None = None) -> Difference | None:
-    """The difference of two methods: paired where both faced the same episodes; None without trials."""
+    """The difference of two methods: paired where both faced the same episodes of the same task; None without
+    trials."""
     if not first.counts(objects) or not second.counts(objects):
         return None
     jobs = sorted(first.jobs(objects))
-    if set(jobs) != second.jobs(objects) or not jobs:
+    same_task = first.records[0].task == second.records[0].task
+    if not same_task or set(jobs) != second.jobs(objects) or not jobs:
         estimate = rate_difference(first.counts(objects), second.counts(objects))
         return Difference(first.name, second.name, estimate, paired=False)
     a, b = first.outcomes(jobs), second.outcomes(jobs)
@@ -76,11 +102,15 @@ def compare(first: MethodResults, second: MethodResults, objects: Objects | None
 
 
 def by_method(named: Sequence[tuple[str, EvaluationRecord]]) -> list[MethodResults]:
-    """Records of the same name together, in the order in which names first come."""
+    """Records of the same name together, in the order in which names first come.
+
+    Raises:
+        ValueError: those of one name cannot be one method's.
+    """
     found: dict[str, list[EvaluationRecord]] = {}
     for name, record in named:
         found.setdefault(name, []).append(record)
-    return [MethodResults(name, tuple(records)) for name, records in found.items()]
+    return [MethodResults.of(name, records) for name, records in found.items()]
 
 
 def groups_of(methods: Sequence[MethodResults]) -> dict[str, tuple[str, ...]]:
@@ -99,3 +129,22 @@ def objects_of_methods(methods: Sequence[MethodResults]) -> tuple[str, ...]:
 
 def _of(record: EvaluationRecord, objects: Objects | None) -> list[Trial]:
     return [trial for trial in record.trials if objects is None or trial.object in objects]
+
+
+def _jobs(record: EvaluationRecord, objects: Objects | None = None) -> set[Job]:
+    return {Job(trial.object, trial.seed) for trial in _of(record, objects)}
+
+
+def _circumstances(record: EvaluationRecord) -> dict[str, Any]:
+    """What all runs of one method have in common, as plain data."""
+    return {
+        "robot": record.robot_words,
+        "modulation": "some" if record.modulation else "none",
+        "protocol": asdict(record.protocol) if record.protocol else None,
+        "task": record.task.to_dict(),
+    }
+
+
+def _run(record: EvaluationRecord) -> tuple[str, str, int]:
+    """What tells one run of a method from another."""
+    return record.policy, record.modulation, record.policy_seed

@@ -8,6 +8,7 @@ and the next one begins where the last complete episode ends.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -18,8 +19,23 @@ from numcodecs import Blosc
 from numpy.typing import ArrayLike, NDArray
 from rfs_policy.layout import Layout
 
+from rfs_learning.folder_lock import locked
+
 FORMAT = 1
 _COMPRESSOR = Blosc(cname="zstd", clevel=1, shuffle=Blosc.BITSHUFFLE)
+
+
+def writing(path: str | Path) -> AbstractContextManager[None]:
+    """The dataset at path, be it there already or not, is this process's alone to write until the end.
+
+    The lock lies beside it, as the folder holds nothing but the dataset: its hash is known to comparisons.
+
+    Raises:
+        ValueError: another process writes it.
+    """
+    path = Path(path).resolve()
+    busy = f"another process is writing {path}: wait for its end, or give another output"
+    return locked(path.with_name(f".{path.name}.lock"), busy)
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ class Sam2Config:
             raise ValueError(f"hidden_size is {self.hidden_size}: it has to be 128 or another multiple of 64")
         if min(self.frames, self.memories) < 2:
             raise ValueError("frames and memories have to be at least 2: one prompted and one tracked")
-        for name in ("episodes", "batch", "steps", "max_stride", "log_every", "save_every"):
+        for name in ("episodes", "batch", "steps", "max_stride", "threads", "log_every", "save_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} has to be at least 1")
 

@@ -8,7 +8,6 @@ result is a folder for `Sam2VideoModel.from_pretrained`: OUTPUT/model.
 
 import argparse
 import copy
-import json
 import math
 import sys
 from collections.abc import Sequence
@@ -16,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from rfs_policy.checkpoint import write_atomically
 from transformers import Sam2VideoModel
 
 from rfs_learning.flow_state import TrainingState
@@ -29,12 +27,12 @@ from rfs_learning.sam2_network import make_network, parameters
 from rfs_learning.sam2_objective import Sam2Objective
 from rfs_learning.sam2_poses import Poses, record_poses
 from rfs_learning.training_run import (
-    CONFIG_FILE,
+    FAILURES,
     METRICS_FILE,
     TrainingRun,
-    forget_metrics,
+    alone_in,
     progress_display,
-    versions,
+    tell_failure,
 )
 
 MODEL_FOLDER = "model"
@@ -42,6 +40,8 @@ MODEL_FOLDER = "model"
 
 class Sam2Training(TrainingRun[Sam2VideoModel]):
     """One run with poses to draw clips of."""
+
+    RESULT = MODEL_FOLDER
 
     def __init__(self, poses: Poses, config: Sam2Config, output: Path) -> None:
         self.poses = poses
@@ -77,9 +77,8 @@ class Sam2Training(TrainingRun[Sam2VideoModel]):
         clips = [draw_clip(self.poses, self.config, near, rng) for _ in range(self.config.batch)]
         return make_batch(clips, self.objective.image_size(self.state.step), rng)
 
-    def save(self) -> None:
-        """Training state, and the averaged model."""
-        self.state.save(self.output)
+    def save_result(self) -> None:
+        """The averaged model."""
         save_model(self.state.average, self.output / MODEL_FOLDER)
 
 
@@ -94,12 +93,7 @@ def train(output: Path, config: Sam2Config, resume: bool) -> None:
     """Record poses, train or resume, write everything below `output`."""
     torch.set_num_threads(config.threads)
     training = Sam2Training(record_poses(config.episodes, config.first_seed), config, output)
-    output.mkdir(parents=True, exist_ok=True)
-    if resume:
-        training.state.restore(output)
-    forget_metrics(output / METRICS_FILE, after=training.state.step)
-    record = {"training": config.to_dict()} | versions()
-    write_atomically(output / CONFIG_FILE, json.dumps(record, indent=2).encode())
+    training.begin({}, {}, resume)
     with progress_display() as progress:
         count = parameters(training.state.network) / 1e6
         progress.console.print(f"{count:.2f} million parameters, writing to {output}")
@@ -107,7 +101,7 @@ def train(output: Path, config: Sam2Config, resume: bool) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit code."""
+    """Command line; returns the exit code: 1 for a wrong request, 3 for a run that diverged."""
     parser = argparse.ArgumentParser(
         prog="rfs train sam2", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -126,10 +120,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             report(args.evaluate, args.episodes, args.output)
             return 0
         config = Sam2Config.load(args.config, steps=args.steps, batch=args.batch, seed=args.seed)
-        train(args.output, config, args.resume)
-    except (ValueError, OSError) as error:
-        print(f"rfs train sam2: {error}", file=sys.stderr)
-        return 1
+        with alone_in(args.output):
+            train(args.output, config, args.resume)
+    except FAILURES as error:
+        return tell_failure("train sam2", error)
     print(f"model: {args.output}/{MODEL_FOLDER}, metrics: {args.output}/{METRICS_FILE}")
     return 0
 

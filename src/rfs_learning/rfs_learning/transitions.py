@@ -186,10 +186,10 @@ class TransitionDataset(Replay):
         later = {f"next_{name}": _at(self.array(_SOURCES.get(name, name)), rows + 1) for name in _NEXT}
         return Batch(**taken, **later)
 
-    def bags(self) -> set[tuple[str, str, int]]:
-        """(session, bag, began) of every episode: folders alone may have equal names."""
-        session, bag, began = (self.array(name)[: len(self)] for name in ("session", "bag", "began"))
-        return {(str(s), str(b), int(t)) for s, b, t in zip(session, bag, began, strict=True)}
+    def recordings(self) -> set[tuple[str, int]]:
+        """(session, began) of every episode, by which a recording is known whatever its bag is called."""
+        session, began = (self.array(name)[: len(self)] for name in ("session", "began"))
+        return {(str(s), int(t)) for s, t in zip(session, began, strict=True)}
 
     def dropped(self) -> Counter[str]:
         """Ticks of the policy that gave no transition, by reason."""

@@ -2,21 +2,26 @@
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from offline_tiny import tiny_base, tiny_dataset
 from rfs_learning.evaluation_record import EvaluationRecord
+from rfs_learning.folder_lock import locked
 from rfs_learning.offline.compare_command import main
 from rfs_learning.offline.comparison import PACKAGED, Comparison
 from rfs_learning.offline.comparison_report import write_report
-from rfs_learning.offline.comparison_runs import ComparisonRuns, Run, contents_id
+from rfs_learning.offline.comparison_runs import ComparisonRuns, Run
 from rfs_learning.protocol import Job, Protocol
 from rfs_learning.robot_choice import RobotChoice
 from rfs_learning.rollout import Trial
+from rfs_learning.run_identity import contents_id
+from rfs_sim_bridge.robot_shift import RobotShift
 from rfs_sim_bridge.task_config import TaskConfig
 
 SMALL = {
@@ -70,7 +75,7 @@ def test_what_makes_no_sense_is_named(changes, named):
         small(**changes)
 
 
-def record(label: str, successes: int) -> EvaluationRecord:
+def record(label: str, successes: int, seed: int = 0) -> EvaluationRecord:
     """Trials of the paper's protocol; the first ones succeed."""
     protocol, robot = Protocol.load("paper"), RobotChoice("target", 1.0)
     names = [*protocol.known * 20, *protocol.unknown * 10]
@@ -79,13 +84,13 @@ def record(label: str, successes: int) -> EvaluationRecord:
         for i, name in enumerate(names)
     )
     task = robot.of_task(TaskConfig.default())
-    return EvaluationRecord(label, "p" * 64, "default", 0, task, robot, trials, protocol=protocol)
+    return EvaluationRecord(label, "p" * 64, "default", seed, task, robot, trials, protocol=protocol)
 
 
 def test_the_report_compares_with_the_method_that_is_named(tmp_path):
     for name, counts in {"zero_shot": (50, 52, 51), "rfs": (90, 95, 91)}.items():
         for seed, successes in enumerate(counts):
-            record(name, successes).write(tmp_path / name / f"{seed}.json")
+            record(name, successes, seed).write(tmp_path / name / f"{seed}.json")
     text = write_report(small(), tmp_path).read_text()
     assert text.startswith("# A small one")
     assert "| RFS | 3 |" in text
@@ -106,7 +111,7 @@ def test_nothing_finished_is_a_page_as_well(tmp_path):
 # ---- runs ----
 TRAIN = "rfs_learning.offline.offline_command"
 FAKE = """
-import json, signal, sys
+import json, os, signal, sys
 from pathlib import Path
 words = sys.argv[1:]
 given = dict(zip(words[::2], words[1::2]))
@@ -115,8 +120,9 @@ out.parent.mkdir(parents=True, exist_ok=True)
 with (Path(__file__).parent / "evaluated").open("a") as told:
     told.write(json.dumps(given) + "\\n")
 if (Path(__file__).parent / "wait").exists():
-    (Path(__file__).parent / "begun").open("w").close()
-    signal.pause()
+    with (Path(__file__).parent / "begun").open("w") as begun:
+        print(os.getpid(), file=begun, flush=True)
+        signal.pause()
 if (Path(__file__).parent / "fail").exists():
     sys.exit("no luck")
 out.write_text((Path(__file__).parent / "record.json").read_text())
@@ -185,6 +191,25 @@ def test_other_settings_or_other_data_are_named_and_nothing_is_mixed(place):
         other.waiting(runs)
 
 
+def test_another_protocol_under_the_same_name_is_named(place, monkeypatch):
+    runner, runs = work(place)
+    runner.run(runs[:1], 1, lambda run, what: None)
+    file = place / "results" / "zero_shot" / "settings.json"
+    paper, robot = Protocol.load("paper"), RobotShift.target(1.0)
+    monkeypatch.setattr(Protocol, "load", lambda name: replace(paper, known_trials=30))
+    with pytest.raises(ValueError, match=r"protocol_entries.known_trials \(30 instead of 20\)"):
+        work(place)[0].waiting(runs)
+    monkeypatch.undo()
+    monkeypatch.setattr(RobotShift, "target", lambda severity: replace(robot, hand_gain=0.125))
+    with pytest.raises(ValueError, match=r"robot_shift.hand_gain \(0.125"):
+        work(place)[0].waiting(runs)
+    settings = json.loads(file.read_text())
+    for folder in ("results", "runs"):  # as the first comparisons left it
+        first = {name: settings[name] for name in settings if name not in ("protocol_entries", "robot_shift")}
+        (place / folder / "zero_shot" / "settings.json").write_text(json.dumps(first))
+    assert work(place)[0].waiting(runs) == runs[1:]
+
+
 def test_a_run_that_fails_leaves_the_others_alone_and_is_tried_again(place):
     (place / "fake" / "fail").touch()
     runner, runs = work(place)
@@ -219,7 +244,8 @@ def test_ctrl_c_ends_what_runs_and_the_same_call_goes_on(place):
     (place / "fake" / "wait").touch()
     command = [sys.executable, "-c", DRIVER, str(Path(__file__).parent), str(place)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    with (place / "fake" / "begun").open():  # an evaluation has begun, and waits
+    with (place / "fake" / "begun").open() as begun:
+        begun.readline()  # an evaluation has begun, and waits
         process.send_signal(signal.SIGINT)
     output, _ = process.communicate()
     assert output.splitlines()[-1] == "(False, {})"
@@ -227,6 +253,30 @@ def test_ctrl_c_ends_what_runs_and_the_same_call_goes_on(place):
     runner, runs = work(place)
     assert len(runner.waiting(runs)) == 4
     assert runner.run(runner.waiting(runs), 2, lambda run, what: None) == (True, {})
+
+
+def test_what_runs_ends_with_the_process_that_started_it(place):
+    os.mkfifo(place / "fake" / "begun")
+    (place / "fake" / "wait").touch()
+    command = [sys.executable, "-c", DRIVER, str(Path(__file__).parent), str(place)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    with (place / "fake" / "begun").open() as begun:
+        evaluation = int(begun.readline())
+        process.kill()
+        process.wait()
+        ended, _, _ = select.select([begun], [], [], 20.0)  # its end of the pipe is closed
+    if not ended:
+        os.kill(evaluation, signal.SIGKILL)
+    assert ended
+
+
+def test_two_comparisons_do_not_work_in_one_folder(place, capsys):
+    output, results = place / "runs", place / "results"
+    words = ["figure6", "--methods", "zero_shot", "--policy", str(place / "base")]
+    with locked(output):
+        assert main([*words, "--output", str(output), "--results", str(results)]) == 1
+    assert f"another comparison is at work in '{output}'" in capsys.readouterr().err
+    assert not results.exists()
 
 
 def test_command_line(tmp_path, capsys, monkeypatch):

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.ros
 from recorded_episode import PERIOD, START, Recording, ordinary  # noqa: E402
 from rfs_learning.dataset_command import main  # noqa: E402
 from rfs_learning.lerobot_export import _COPIED  # noqa: E402
+from rfs_learning.replay import writing  # noqa: E402
 from rfs_learning.transitions import TransitionDataset  # noqa: E402
 
 from rfs_learning import dataset_build, lerobot_export  # noqa: E402
@@ -30,7 +31,7 @@ def bags(tmp_path) -> Path:
     ordinary(5, 0, corrected=2, success=True).write(
         folder / "s1" / "a", object="mug", outcome="success", session="s1", operator="ada", robot="target 1"
     )
-    ordinary(4, 1).write(folder / "s1" / "b", object="mug", session="s1", operator="ada")
+    ordinary(4, 1).write(folder / "s1" / "b", START + 1, object="mug", session="s1", operator="ada")
     broken = ordinary(3, 2)
     broken.executed(START + 3 * PERIOD, state=0)
     for number in range(4, 7):
@@ -95,7 +96,7 @@ def test_an_older_dataset_takes_no_bag_of_a_modulation(bags, dataset, tmp_path, 
     shutil.rmtree(dataset.path / "meta" / "modulation")
     assert TransitionDataset.open(dataset.path).modulations() == {"": 3}
     modulated("m" * 64, 5).write(bags / "s3" / "a", session="s3", modulation="m" * 64)
-    ordinary(3, 6).write(bags / "s3" / "b", session="s3")
+    ordinary(3, 6).write(bags / "s3" / "b", START + 1, session="s3")
     assert main(["build", str(bags), "-o", str(dataset.path)]) == 3
     assert "which this older dataset cannot note" in capsys.readouterr().out.replace("\n", " ")
     assert len(TransitionDataset.open(dataset.path)) == 4
@@ -170,6 +171,25 @@ def test_building_goes_on_where_it_was_interrupted(bags, tmp_path, monkeypatch, 
     whole = TransitionDataset.open(tmp_path / "whole.zarr")
     for name in ("point_cloud", "state", "executed", "noise", "transition", "object", "session"):
         np.testing.assert_array_equal(again.array(name)[:], whole.array(name)[:])
+
+
+def test_a_recording_enters_once_however_it_is_called(bags, tmp_path, capsys):
+    bag, output = bags / "s1" / "b", tmp_path / "d.zarr"
+    assert main(["build", str(bag / "b_0.mcap"), str(bags / "s1"), "-o", str(output)]) == 0
+    shutil.copytree(bag, tmp_path / "copies" / "of b")
+    assert main(["build", str(bags), str(tmp_path / "copies"), "-o", str(output)]) == 0
+    assert "1 episodes added, 3 were in it" in capsys.readouterr().out.replace("\n", " ")
+    assert len(TransitionDataset.open(output)) == 3
+
+
+def test_two_builds_do_not_write_one_dataset(bags, tmp_path, capsys):
+    output = tmp_path / "d.zarr"
+    with writing(output):
+        assert main(["build", str(bags), "-o", str(output)]) == 1
+    assert f"another process is writing {output}" in capsys.readouterr().err
+    assert not output.exists()
+    assert main(["build", str(bags), "-o", str(output)]) == 0
+    assert not list(output.rglob(".lock"))
 
 
 def test_episodes_of_one_outcome_alone(bags, tmp_path, capsys):

@@ -7,7 +7,9 @@ import pytest
 from rfs_learning.collection import Collector, Quota
 from rfs_learning.dataset import DemoDataset
 from rfs_learning.demos import DemoConfig, collect, main, success_rows
+from rfs_learning.expert import ExpertConfig
 from rfs_learning.perturbation import Perturbation, PerturbationConfig
+from rfs_learning.replay import writing
 
 from rfs_learning import demos
 
@@ -86,6 +88,21 @@ def test_other_rate_cannot_continue_a_dataset(dataset):
         collect(DemoConfig(count=6, rate=20.0, **QUICK), dataset.path, resume=True)
 
 
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"seed": 7}, r"seed \(7 instead of 0\)"),
+        ({"objects": ("mug",)}, "objects"),
+        ({"expert": ExpertConfig(noise=0.5)}, "expert.noise"),
+        ({"perturb": False}, "perturb"),
+    ],
+)
+def test_other_settings_cannot_continue_a_dataset(dataset, changes, named):
+    with pytest.raises(ValueError, match=f"was begun with other settings: {named}"):
+        collect(DemoConfig(count=6, **{**QUICK, **changes}), dataset.path, resume=True)
+    assert len(DemoDataset.open(dataset.path)) == 4
+
+
 def test_perturbation_changes_what_is_executed_not_the_label():
     perturbation = Perturbation(2, 0.1, PerturbationConfig(chance=1.0))
     perturbation.reset([0, 1], [3, 4])
@@ -130,12 +147,23 @@ def test_command_line_reports_and_writes_json(tmp_path, capsys):
     assert "exists" in capsys.readouterr().out
 
 
+def test_two_collections_do_not_write_one_dataset(tmp_path, capsys):
+    output = tmp_path / "d.zarr"
+    with writing(output):
+        assert main(["--count", "1", "--objects", "capsule", "--output", str(output), "--resume"]) == 2
+    assert "another process is writing" in capsys.readouterr().out
+    assert not output.exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--objects", "banana"], "unknown object 'banana'"),
         (["--rate", "15"], "10 or 20 Hz"),
         (["--count", "0"], "at least 1"),
+        (["--seed", "1000000"], "seeds from 1000000 on are for evaluation"),
+        (["--seed", "999000", "--count", "200"], "it must be 0 to 998392"),
+        (["--seed", "-1"], "seed -1"),
     ],
 )
 def test_bad_arguments_are_named(tmp_path, capsys, arguments, message):

@@ -79,6 +79,18 @@ def test_command_line_says_what_is_wrong(capsys, arguments, words):
     assert words in capsys.readouterr().out
 
 
+def test_an_evaluation_that_cannot_be_written_is_shown_all_the_same(tmp_path, capsys):
+    task, blocked = tmp_path / "task.yaml", tmp_path / "blocked"
+    task.write_text("episode_seconds: 0.2")
+    blocked.touch()
+    words = ["--episodes", "1", "--objects", "box", "--task", str(task), "--json", str(blocked / "a.json")]
+    assert main(words) == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert "0/1" in said
+    assert "this evaluation could not be written" in said
+    assert "give another --json" in said
+
+
 def test_command_line_writes_figures(tmp_path):
     task = tmp_path / "task.yaml"
     task.write_text("episode_seconds: 0.2")

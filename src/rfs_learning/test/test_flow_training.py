@@ -7,10 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+import zarr
 from rfs_learning.dataset import DemoDataset, EpisodeData
+from rfs_learning.diverged import DivergedError
 from rfs_learning.flow_config import FlowConfig
 from rfs_learning.flow_data import ChunkData, augment, subset
-from rfs_learning.flow_training import FlowTraining, learning_rate, main
+from rfs_learning.flow_state import steps_done
+from rfs_learning.flow_training import FlowTraining, learning_rate, main, save_checkpoint
+from rfs_learning.folder_lock import locked
 from rfs_policy.checkpoint import load_checkpoint
 from rfs_policy.layout import DELTA_POSE
 from rfs_policy.network import NetworkConfig
@@ -74,6 +78,16 @@ def test_joined_datasets_keep_their_episodes_apart(demos, data):
     assert int(both.episodes[-1]) == 2 * int(data.episodes[-1]) + 1
 
 
+def test_what_an_interrupted_append_left_is_not_learned_from(demos, data):
+    root = zarr.open_group(str(demos), mode="a")
+    root["data/action"].append(np.ones((4, 22), np.float32))
+    root["data/point_cloud"].append(np.ones((2, 16, 3), np.float32))
+    both = ChunkData.load([demos, demos], LAYOUT)
+    assert len(both) == len(both.actions) == len(both.clouds) == 2 * len(data)
+    torch.testing.assert_close(both.actions[len(data) :], data.actions)
+    torch.testing.assert_close(both.clouds[len(data) :], data.clouds)
+
+
 def test_validation_shares_no_episode_with_training(data):
     train, validation = data.split(0.25, seed=1)
     assert len(train) + len(validation) == len(data)
@@ -130,6 +144,35 @@ def test_interrupt_saves_and_ends(data, tmp_path):
     assert resumed.state.step == 5
 
 
+def test_the_state_is_written_last(data, tmp_path, monkeypatch):
+    """It tells how far the checkpoint has come."""
+
+    def filling(folder, checkpoint):
+        if checkpoint.config["step"] == 20:
+            raise OSError(28, "No space left on device")
+        save_checkpoint(folder, checkpoint)
+
+    monkeypatch.setattr("rfs_learning.flow_training.save_checkpoint", filling)
+    with pytest.raises(OSError, match="No space"):
+        run(FlowTraining(data, LAYOUT, small(), tmp_path / "run"))
+    assert steps_done(tmp_path / "run") == 10
+
+
+@pytest.mark.parametrize("what", ["loss", "weight"])
+def test_a_run_that_diverges_keeps_its_last_good_checkpoint(data, tmp_path, what):
+    training = FlowTraining(data, LAYOUT, small(), tmp_path / "run")
+    run(training, until=10)
+    good = load_checkpoint(tmp_path / "run").id
+    if what == "loss":
+        data.actions[:] = torch.nan
+    else:
+        training.state.average.action_std.fill_(torch.nan)
+    with pytest.raises(DivergedError, match=f"{what}.* is no longer finite at step"):
+        run(training)
+    assert load_checkpoint(tmp_path / "run").id == good
+    assert steps_done(tmp_path / "run") == 10
+
+
 def test_learning_rate_warms_up_and_ends_at_zero():
     config = small(steps=100, warmup=10)
     rates = [learning_rate(step, config) for step in range(101)]
@@ -138,12 +181,19 @@ def test_learning_rate_warms_up_and_ends_at_zero():
     assert rates[100] == pytest.approx(0.0)
 
 
-def test_command_line_writes_run(demos, tmp_path, monkeypatch):
+@pytest.fixture
+def command(demos, tmp_path, monkeypatch) -> list[str]:
+    """A small run in tmp_path / "run"."""
     monkeypatch.setattr("rfs_learning.flow_training.DELTA_POSE", LAYOUT)
-    settings = tmp_path / "small.yaml"
-    settings.write_text("{steps: 4, batch: 8, draws: 2, points: 8, log_every: 2, save_every: 2, threads: 1}")
+    sizes = "{point_widths: [16], keypoints: 2, context_dim: 16, velocity_width: 32, velocity_depth: 2, "
+    settings = "steps: 4, batch: 8, draws: 2, points: 8, log_every: 2, save_every: 2, threads: 1"
+    file = tmp_path / "small.yaml"
+    file.write_text(f"{{{settings}, network: {sizes}time_features: 16}}}}")
+    return ["--data", str(demos), "--output", str(tmp_path / "run"), "--config", str(file)]
+
+
+def test_command_line_writes_run(command, tmp_path):
     output = tmp_path / "run"
-    command = ["--data", str(demos), "--output", str(output), "--config", str(settings)]
     assert main(command) == 0
     entries = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
     assert [entry["step"] for entry in entries] == [2, 4]
@@ -154,6 +204,66 @@ def test_command_line_writes_run(demos, tmp_path, monkeypatch):
     assert main([*command, "--resume", "--steps", "6"]) == 0
     entries = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
     assert [entry["step"] for entry in entries] == [2, 4, 6]
+
+
+def test_a_run_is_not_begun_over_another(command, tmp_path, capsys):
+    assert main(command) == 0
+    before = {file.name: file.read_bytes() for file in (tmp_path / "run").iterdir()}
+    assert main([*command, "--seed", "9"]) == 1
+    assert "holds a run already: go on with --resume, or choose another --output" in capsys.readouterr().err
+    assert {file.name: file.read_bytes() for file in (tmp_path / "run").iterdir()} == before
+
+
+@pytest.mark.parametrize("saved", [False, True])
+def test_a_run_that_died_before_its_first_state_begins_again(command, monkeypatch, capsys, saved):
+    def dying(*_):
+        raise OSError(28, "No space left on device")
+
+    where = "TrainingState.save" if saved else "save_checkpoint"
+    with monkeypatch.context() as patch:
+        patch.setattr(f"rfs_learning.flow_training.{where}", dying)
+        assert main(command) == 1
+    if saved:
+        assert main([*command, "--seed", "9"]) == 1, "there is a checkpoint of another run"
+    assert main(command) == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (["--seed", "9"], "training.seed (9 instead of 0)"),
+        (["--batch", "4"], "training.batch (4 instead of 8)"),
+        (["--data", "OTHER"], "data ("),
+        (["--start", "RUN"], "--start begins a run and --resume goes on with one"),
+    ],
+)
+def test_another_run_is_not_resumed(command, tmp_path, capsys, changes, words):
+    assert main(command) == 0
+    good = load_checkpoint(tmp_path / "run").id
+    other = DemoDataset.create(tmp_path / "other.zarr", LAYOUT)
+    other.append([episode(np.random.default_rng(1), 10 + i) for i in range(12)])
+    places = {"OTHER": str(tmp_path / "other.zarr"), "RUN": str(tmp_path / "run")}
+    changes = [places.get(word, word) for word in changes]
+    assert main([*command, "--steps", "6", "--resume", *changes]) == 1
+    assert words in capsys.readouterr().err
+    assert load_checkpoint(tmp_path / "run").id == good
+    (tmp_path / "run/run.json").unlink()
+    assert main([*command, "--steps", "6", "--resume"]) == 1
+    assert "run.json' is missing" in capsys.readouterr().err
+
+
+def test_a_diverging_run_has_its_own_exit_code(command, tmp_path, capsys):
+    (tmp_path / "wild.yaml").write_text("{learning_rate: 1.0e+30, warmup: 0, steps: 20, log_every: 5}")
+    assert main([*command, "--config", str(tmp_path / "wild.yaml"), "--batch", "8"]) == 3
+    assert "is no longer finite at step" in capsys.readouterr().err
+    assert not (tmp_path / "run/policy.safetensors").exists()
+
+
+def test_a_folder_in_which_another_run_is_at_work_is_refused(command, tmp_path, capsys):
+    with locked(tmp_path / "run"):
+        assert main(command) == 1
+    assert "another run is at work in" in capsys.readouterr().err
+    assert main(command) == 0
 
 
 @pytest.mark.parametrize(
@@ -176,7 +286,34 @@ def test_demonstrations_of_another_rate_are_refused(tmp_path, capsys):
     assert "rate_hz: 10.0 against 20.0" in capsys.readouterr().err
 
 
-def test_unknown_setting_is_named(tmp_path):
-    (tmp_path / "bad.yaml").write_text("learning_rat: 1.0")
-    with pytest.raises(ValueError, match="learning_rat"):
+def test_an_empty_dataset_is_named(tmp_path, capsys):
+    DemoDataset.create(tmp_path / "empty.zarr")
+    assert main(["--data", str(tmp_path / "empty.zarr"), "--output", str(tmp_path / "run")]) == 1
+    assert "empty.zarr' has no episode yet" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("learning_rat: 1.0", "learning_rat"),
+        *((f"{name}: 0", f"{name} must be a whole number from 1 on, got 0") for name in ("steps", "batch")),
+        *((f"{name}: 0", f"{name} must be a whole number from 1 on") for name in ("draws", "push_steps")),
+        *((f"{name}: 0", f"{name} must be a whole number from 1 on") for name in ("points", "threads")),
+        *((f"{name}: 0", f"{name} must be a whole number from 1 on") for name in ("log_every", "save_every")),
+        ("batch: -1", "batch must be a whole number from 1 on, got -1"),
+        ("seed: -1", "seed must be a whole number from 0 on"),
+        ("validation: 1.0", "validation must be a number from 0 to below 1"),
+        ("learning_rate: 0.0", "learning_rate must be a number above 0"),
+        ("learning_rate: .inf", "learning_rate must be a number above 0"),
+        ("point_noise: -0.1", "point_noise must be a number from 0 on"),
+    ],
+)
+def test_wrong_settings_are_named(tmp_path, text, words):
+    (tmp_path / "bad.yaml").write_text(text)
+    with pytest.raises(ValueError, match=words):
         FlowConfig.load(tmp_path / "bad.yaml")
+
+
+def test_a_validation_that_leaves_nothing_to_train_on_is_named(data, tmp_path):
+    with pytest.raises(ValueError, match="no episode is left to train on: lower 'validation'"):
+        FlowTraining(data, LAYOUT, small(validation=0.97), tmp_path / "run")

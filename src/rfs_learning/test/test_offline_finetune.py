@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 import pytest
-import torch
 from offline_tiny import LAYOUT, tiny_base, tiny_dataset, tiny_episode
 from rfs_learning.dataset import DemoDataset, EpisodeData
 from rfs_learning.flow_data import ChunkData
+from rfs_learning.folder_lock import locked
 from rfs_learning.offline.finetune import FinetuneTraining, corrected_demonstrations, finetune_config, main
 from rfs_learning.transitions import TransitionDataset
 from rfs_policy.checkpoint import load_checkpoint
@@ -70,25 +70,74 @@ def _arrays(path):
     return (*columns, stored.episode_ends)
 
 
-@pytest.mark.parametrize("mixed", [False, True])
-def test_command_line(dataset, demos, tmp_path, base, mixed):
+@pytest.fixture
+def command(dataset, tmp_path) -> list[str]:
+    """A small run, up to its --output."""
     small = tmp_path / "small.yaml"
     small.write_text(
         "{steps: 6, batch: 8, draws: 2, points: 8, log_every: 2, save_every: 2, threads: 1, warmup: 1}"
     )
+    places = {"--data": dataset.path, "--policy": tmp_path / "base", "--config": small}
+    return [str(word) for place in places.items() for word in place]
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_command_line(command, demos, tmp_path, mixed, monkeypatch):
     output = tmp_path / "run"
-    command = ["--data", str(dataset.path), "--policy", str(tmp_path / "base"), "--output", str(output)]
-    command += ["--config", str(small), *(["--with", str(demos)] if mixed else [])]
-    assert main(command) == 0
+    command += ["--with", str(demos)] if mixed else []
+    assert main([*command, "--output", str(output)]) == 0
     tuned, before = load_checkpoint(output, LAYOUT), load_checkpoint(tmp_path / "base")
     assert tuned.id != before.id
     np.testing.assert_array_equal(tuned.tensors["action_std"], before.tensors["action_std"])
     record = json.loads((output / "config.json").read_text())
     assert (record["start"], record["corrected_steps"]) == (before.id, 30)
-    whole = {name: torch.from_numpy(t.copy()) for name, t in tuned.tensors.items()}
-    assert main([*command[: -2 if mixed else None], "--output", str(tmp_path / "parts"), "--steps", "6"]) == 0
-    assert main([*command, "--resume"]) == 0
-    assert all(torch.equal(whole[n], torch.from_numpy(t)) for n, t in load_checkpoint(output).tensors.items())
+    parts, take_step, taken = tmp_path / "parts", FinetuneTraining.step, []
+
+    def dying_once(training: FinetuneTraining) -> dict[str, float]:
+        taken.append(training.state.step)
+        if taken == [0, 1, 2, 3]:
+            raise OSError("the power went")
+        return take_step(training)
+
+    monkeypatch.setattr(FinetuneTraining, "step", dying_once)
+    assert main([*command, "--output", str(parts)]) == 1
+    assert main([*command, "--output", str(parts), "--resume"]) == 0
+    assert taken == [0, 1, 2, 3, 2, 3, 4, 5]
+    resumed = load_checkpoint(parts)
+    assert resumed.config["step"] == 6
+    for name, tensor in tuned.tensors.items():
+        np.testing.assert_array_equal(resumed.tensors[name], tensor)
+
+
+def test_a_run_is_neither_replaced_nor_resumed_as_another_one(command, demos, base, tmp_path, capsys):
+    command += ["--output", str(tmp_path / "run")]
+    assert main(command) == 0
+    good = load_checkpoint(tmp_path / "run").id
+    other = tiny_dataset(tmp_path / "other.zarr", base, episodes=12)
+    for changes, words in (
+        ([], "holds a run already"),
+        (["--resume", "--seed", "9"], "training.seed (9 instead of 0)"),
+        (["--resume", "--data", str(other.path)], "data ("),
+        (["--resume", "--with", str(demos)], "with ("),
+        (["--resume", "--policy", str(tmp_path / "run")], "policy ("),
+    ):
+        assert main([*command, "--steps", "8", *changes]) == 1
+        assert words in capsys.readouterr().err
+    with locked(tmp_path / "run"):
+        assert main([*command, "--resume"]) == 1
+    assert "another run is at work in" in capsys.readouterr().err
+    assert load_checkpoint(tmp_path / "run").id == good
+
+
+def test_a_diverging_run_has_its_own_exit_code(command, tmp_path, capsys):
+    """Its weights are finite after one step, and too large for a checkpoint."""
+    wild = tmp_path / "wild.yaml"
+    wild.write_text("{steps: 9, batch: 8, learning_rate: 1.0e+30, warmup: 0, threads: 1, save_every: 1}")
+    assert main([*command, "--config", str(wild), "--output", str(tmp_path / "run")]) == 3
+    told = capsys.readouterr().err
+    assert told.startswith("rfs train finetune: weight ")
+    assert "in half precision is no longer finite at step 1" in told
+    assert not (tmp_path / "run/policy.safetensors").exists()
 
 
 def test_command_line_says_what_is_wrong(dataset, tmp_path, capsys):

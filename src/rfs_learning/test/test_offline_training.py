@@ -9,11 +9,14 @@ import torch
 import yaml
 from offline_tiny import tiny_base, tiny_config, tiny_dataset
 from rfs_learning.diverged import DivergedError
+from rfs_learning.flow_state import steps_done
+from rfs_learning.folder_lock import locked
 from rfs_learning.offline.offline_command import main
 from rfs_learning.offline.offline_config import OfflineConfig
 from rfs_learning.offline.offline_data import OfflineData
 from rfs_learning.offline.offline_training import ALGORITHMS, OfflineTraining
-from rfs_policy.modulation_checkpoint import load_modulation
+from rfs_learning.transitions import TransitionDataset
+from rfs_policy.modulation_checkpoint import load_modulation, save_modulation
 from rfs_policy.policy import FlowPolicy
 from rich.progress import Progress, TextColumn
 
@@ -30,7 +33,7 @@ def data(tmp_path, base):
 
 def training_of(data, base, output, resume=False, **changes) -> OfflineTraining:
     training = OfflineTraining(data, base, tiny_config(**changes), output)
-    training.begin(resume)
+    training.begin({"data": "the same"}, training.record, resume)
     return training
 
 
@@ -114,6 +117,29 @@ def test_a_run_that_diverges_keeps_its_last_good_checkpoint(data, base, tmp_path
     )
 
 
+def test_the_state_is_written_last(data, base, tmp_path, monkeypatch):
+    """It tells how far the modulation has come: a comparison takes that of a state at its last step."""
+
+    def filling(folder, checkpoint):
+        if checkpoint.training["step"] == 12:
+            raise OSError(28, "No space left on device")
+        save_modulation(folder, checkpoint)
+
+    monkeypatch.setattr("rfs_learning.offline.offline_training.save_modulation", filling)
+    with pytest.raises(OSError, match="No space"):
+        run(training_of(data, base, tmp_path / "run"))
+    assert steps_done(tmp_path / "run") == load_modulation(tmp_path / "run").training["step"] == 6
+
+
+def test_a_run_is_not_begun_over_another(data, base, tmp_path):
+    run(training_of(data, base, tmp_path / "run"))
+    before = {file.name: file.read_bytes() for file in (tmp_path / "run").iterdir()}
+    for changes in ({}, {"discount": 0.5}):
+        with pytest.raises(ValueError, match="holds a run already: go on with --resume"):
+            training_of(data, base, tmp_path / "run", **changes)
+    assert {file.name: file.read_bytes() for file in (tmp_path / "run").iterdir()} == before
+
+
 def test_another_run_is_not_resumed(data, base, tmp_path):
     run(training_of(data, base, tmp_path / "run"))
     with pytest.raises(ValueError, match=r"training.discount \(0.5 instead of 0.97\)"):
@@ -131,17 +157,41 @@ def settings(tmp_path):
     return tmp_path / "small.yaml"
 
 
-def test_command_line(data, tmp_path, settings, capsys):
+@pytest.fixture
+def command(data, tmp_path, settings) -> list[str]:
+    """A small run in tmp_path / "run"."""
+    places = {"--data": "d.zarr", "--policy": "base", "--output": "run", "--config": settings.name}
+    return [word for option, name in places.items() for word in (option, str(tmp_path / name))]
+
+
+def test_other_data_of_the_same_size_is_another_run(command, tmp_path, capsys):
+    assert main(command) == 0
+    reward = TransitionDataset.open(tmp_path / "d.zarr", "a").array("reward")
+    reward[:] = -reward[:]
+    assert main([*command, "--resume", "--steps", "14"]) == 1
+    assert "is another one: data (" in capsys.readouterr().err
+    reward[:] = -reward[:]
+    assert main([*command, "--resume", "--steps", "14"]) == 0
+
+
+def test_a_folder_in_which_another_run_is_at_work_is_refused(command, tmp_path, capsys):
+    with locked(tmp_path / "run"):
+        assert main(command) == 1
+    assert "another run is at work in" in capsys.readouterr().err
+    assert main(command) == 0
+
+
+def test_a_diverging_run_has_its_own_exit_code(command, tmp_path, capsys):
+    reward = TransitionDataset.open(tmp_path / "d.zarr", "a").array("reward")
+    reward[:] = 1e30
+    assert main(command) == 3
+    assert "is no longer finite at step" in capsys.readouterr().err
+    assert not (tmp_path / "run/modulation.safetensors").exists()
+
+
+def test_command_line(command, tmp_path, capsys):
     output = tmp_path / "run"
-    command = [
-        "--data",
-        str(tmp_path / "d.zarr"),
-        "--policy",
-        str(tmp_path / "base"),
-        "--output",
-        str(output),
-    ]
-    command += ["--config", str(settings), "--method", "rfs", "--critic", "separate", "--encoder", "own"]
+    command += ["--method", "rfs", "--critic", "separate", "--encoder", "own"]
     assert main(command) == 0
     said = capsys.readouterr().out
     assert "60 transitions of 10 episodes, 5 failures" in said
@@ -165,16 +215,8 @@ def test_command_line(data, tmp_path, settings, capsys):
         (["--steps", "0"], "steps"),
     ],
 )
-def test_command_line_says_what_is_wrong(data, tmp_path, settings, capsys, arguments, words):
-    command = [
-        "--data",
-        str(tmp_path / "d.zarr"),
-        "--policy",
-        str(tmp_path / "base"),
-        "--config",
-        str(settings),
-    ]
-    assert main([*command, "--output", str(tmp_path / "run"), *arguments]) == 1
+def test_command_line_says_what_is_wrong(command, capsys, arguments, words):
+    assert main([*command, *arguments]) == 1
     assert words in capsys.readouterr().err
 
 
@@ -188,6 +230,8 @@ def test_command_line_says_what_is_wrong(data, tmp_path, settings, capsys, argum
         ({"noise_bound": 0}, "noise_bound must be a number above 0"),
         ({"residual_bound": [0.1]}, "residual_bound has 1 numbers"),
         ({"critic_hidden": []}, "critic_hidden"),
+        ({"critic_hidden": 256}, "critic_hidden must be whole numbers above 0, got 256"),
+        ({"critic_hidden": [16.5]}, "critic_hidden must be whole numbers above 0"),
     ],
 )
 def test_wrong_settings_are_named(tmp_path, base, data, entries, words):

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from rfs_learning.evaluate_command import main as evaluate
+from rfs_learning.evaluate_command import method_name
 from rfs_learning.evaluation_plots import cell_counts, reward_course
 from rfs_learning.evaluation_record import EvaluationRecord
 from rfs_learning.evaluation_strips import chosen_trials
@@ -86,6 +87,58 @@ def test_methods_with_other_episodes_are_not():
     assert difference.estimate.low < 0.0 < difference.estimate.high
 
 
+def test_the_same_episodes_on_another_robot_are_not():
+    target = RobotChoice("target", 1.0)
+    one, other = record([1, 1, 1, 1, 0]), record([1, 0, 0, 0, 0], robot=target)
+    other = replace(other, task=target.of_task(other.task))
+    difference = compare(MethodResults("a", (one,)), MethodResults("b", (other,)))
+    assert difference is not None
+    assert not difference.paired
+
+
+ON_TARGET = {
+    "robot": RobotChoice("target", 1.0),
+    "task": RobotChoice("target", 1.0).of_task(TaskConfig.default()),
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        (ON_TARGET, "robot (target robot (severity 1) instead of training robot)"),
+        ({"task": TaskConfig.from_dict({"episode_seconds": 5.0})}, "task.episode_seconds (5.0"),
+        ({"protocol": None}, "protocol (none instead"),
+        ({"modulation": "m"}, "modulation (some instead of none)"),
+        ({}, "no two training seeds"),
+    ],
+)
+def test_what_is_not_one_method_is_not_merged(tmp_path, capsys, changes, named):
+    files = [str(tmp_path / "a.json"), str(tmp_path / "b.json")]
+    record([1, 0, 1, 0, 0]).write(tmp_path / "a.json")
+    record([1, 0, 1, 0, 0], **changes).write(tmp_path / "b.json")
+    page = tmp_path / "page.html"
+    assert report([*files, "-o", str(page), "--strips", "0"]) == 1
+    assert named in capsys.readouterr().err
+    assert not page.exists()
+    assert report([files[0], f"other={files[1]}", "-o", str(page), "--strips", "0"]) == 0
+
+
+@pytest.mark.parametrize("changes", [{"policy": "q"}, {"modulation": "n"}, {"policy_seed": 1}])
+def test_seeds_of_one_method_are_one_row(tmp_path, changes):
+    first = record([1, 0, 1, 0, 0], modulation="m")
+    for name, one in {"a": first, "b": replace(first, **changes)}.items():
+        one.write(tmp_path / f"{name}.json")
+    files = [str(tmp_path / "a.json"), str(tmp_path / "b.json")]
+    assert report([*files, "-o", str(tmp_path / "page.html"), "--strips", "0"]) == 0
+    assert "2 seeds" in (tmp_path / "page.html").read_text()
+
+
+def test_a_method_without_a_name_is_called_by_its_run():
+    assert method_name("default", None) == "default"
+    assert method_name("default", "runs/a/modulation.safetensors") == "runs/a/modulation"
+    assert method_name("default", "runs/b/offline/") == "runs/b/offline"
+
+
 def test_cells_and_rewards():
     method = MethodResults("a", (record([1, 0, 1, 0, 0]),))
     won, tried = cell_counts(method, TableRegion())
@@ -142,6 +195,14 @@ def test_pictures_that_cannot_be_made_are_said(tmp_path):
     record([1, 0, 1, 0, 0], policy="another").write(file)
     assert report([str(file), "-o", str(tmp_path / "page.html")]) == 0
     assert "No pictures: the checkpoints at default" in (tmp_path / "page.html").read_text()
+
+
+def test_a_method_without_trials_has_an_empty_row(tmp_path):
+    record([1, 0, 1, 0, 0]).write(tmp_path / "a.json")
+    record([1] * 5, trials=()).write(tmp_path / "b.json")
+    files = [str(tmp_path / "a.json"), f"nothing={tmp_path / 'b.json'}"]
+    assert report([*files, "-o", str(tmp_path / "page.html"), "--strips", "0"]) == 0
+    assert "<tr><td>nothing<td>0<td>" in (tmp_path / "page.html").read_text()
 
 
 def test_protocol_and_objects_contradict_each_other(capsys):

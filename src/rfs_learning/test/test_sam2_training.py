@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from rfs_learning.diverged import DivergedError
+from rfs_learning.folder_lock import locked
 from rfs_learning.sam2_batch import make_batch
 from rfs_learning.sam2_clips import draw_clip
 from rfs_learning.sam2_config import Sam2Config
@@ -178,6 +180,31 @@ def test_a_training_that_dies_leaves_what_loads_and_goes_on(tmp_path):
     assert resumed.state.step == 1
 
 
+def test_a_run_that_diverges_keeps_its_last_good_model(tmp_path):
+    training = Sam2Training(standing(), tiny(save_every=1, steps=3), tmp_path)
+    run(training, until=1)
+    good = (tmp_path / "model/model.safetensors").read_bytes()
+    with torch.no_grad():
+        next(training.state.network.parameters()).fill_(torch.nan)
+    with pytest.raises(DivergedError, match=r"the loss is no longer finite at step 2"):
+        run(training)
+    with pytest.raises(DivergedError, match=r"weight '.*' in half precision is no longer finite"):
+        training.save()
+    assert (tmp_path / "model/model.safetensors").read_bytes() == good
+
+
+def test_the_state_is_written_last(tmp_path, monkeypatch):
+    """It tells how far the model has come."""
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("rfs_learning.sam2_training.save_model", full)
+    with pytest.raises(OSError, match="No space"):
+        Sam2Training(standing(), tiny(), tmp_path).save()
+    assert not (tmp_path / "training.safetensors").exists()
+
+
 def test_interrupt_saves_and_ends(tmp_path):
     training = Sam2Training(standing(), tiny(), tmp_path)
     take_step = training.step
@@ -210,7 +237,7 @@ def test_learning_rate_warms_up_stays_and_falls():
     assert rates[70] > rates[85] > rates[100] == 0
 
 
-def test_command_line_writes_run_and_goes_on(tmp_path, monkeypatch):
+def test_command_line_writes_run_and_goes_on(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("rfs_learning.sam2_training.record_poses", lambda *_: standing())
     settings = tmp_path / "tiny.yaml"
     shape = "image_size: 64, embed_dims: [8, 16, 32, 64], blocks: [1, 1, 2, 1], frames: 2, near: 0"
@@ -222,6 +249,17 @@ def test_command_line_writes_run_and_goes_on(tmp_path, monkeypatch):
     assert [entry["step"] for entry in entries] == [1, 2]
     assert json.loads((tmp_path / "run/config.json").read_text())["training"]["steps"] == 2
     assert load(tmp_path / "run/model").config.image_size == 64
+    weights = (tmp_path / "run/model/model.safetensors").read_bytes()
+    for wrong, words in (
+        (["--steps", "3"], "holds a run already"),
+        (["--steps", "3", "--resume", "--seed", "9"], "training.seed (9 instead of 0)"),
+    ):
+        assert main([*command, *wrong]) == 1
+        assert words in capsys.readouterr().err
+    assert (tmp_path / "run/model/model.safetensors").read_bytes() == weights
+    with locked(tmp_path / "run"):
+        assert main([*command, "--resume"]) == 1
+    assert "another run is at work in" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -254,7 +292,8 @@ def test_command_line_says_what_is_wrong_with_a_run(tmp_path, capsys, monkeypatc
         ("frames: 1", "at least 2"),
         ("noise: -1.0", "noise is -1.0"),
         ("batch: many", "batch"),
-        ("[1, 2]", "not settings"),
+        ("[1, 2]", "must be a mapping of settings"),
+        ("threads: 0", "threads has to be at least 1"),
     ],
 )
 def test_wrong_settings_are_named(tmp_path: Path, text, words):

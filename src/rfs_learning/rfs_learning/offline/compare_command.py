@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from rfs_learning.folder_lock import locked
 from rfs_learning.offline.comparison import PACKAGED, Comparison
 from rfs_learning.offline.comparison_report import write_report
 from rfs_learning.offline.comparison_runs import ComparisonRuns, Run
@@ -68,13 +69,15 @@ def _run(
     output = args.output or Path("runs", comparison.name)
     work = ComparisonRuns(comparison, _datasets(args.data), args.policy, output, results)
     runs = [Run(contender, seed) for seed in dict.fromkeys(args.seeds) for contender in contenders]
-    waiting = work.waiting(runs)
-    console.print(f"{len(runs)} runs, {len(runs) - len(waiting)} of them done")
 
     def tell(run: Run, what: str) -> None:
         console.print(f"{run}: {what}", highlight=False, soft_wrap=True, markup=False)
 
-    return work.run(waiting, args.jobs, tell)
+    busy = f"another comparison is at work in '{output}': wait for its end, or give another --output"
+    with locked(output, busy):
+        waiting = work.waiting(runs)
+        console.print(f"{len(runs)} runs, {len(runs) - len(waiting)} of them done")
+        return work.run(waiting, args.jobs, tell)
 
 
 def _datasets(texts: Sequence[str]) -> dict[str, Path]:

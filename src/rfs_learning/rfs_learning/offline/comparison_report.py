@@ -27,7 +27,7 @@ def write_report(comparison: Comparison, results: Path) -> Path:
     """Draw all that is known; the page's path.
 
     Raises:
-        ValueError: a file in the folder is no evaluation.
+        ValueError: a file in the folder is no evaluation, or not one of the same kind as those beside it.
     """
     methods = [_results(results / c.name, c.label) for c in comparison.contenders]
     known = [method for method in methods if method.records]
@@ -43,7 +43,7 @@ def write_report(comparison: Comparison, results: Path) -> Path:
 
 def _results(folder: Path, label: str) -> MethodResults:
     seeds = sorted(int(file.stem) for file in folder.glob("*.json") if file.stem.isdigit())
-    return MethodResults(label, tuple(EvaluationRecord.read(folder / f"{seed}.json") for seed in seeds))
+    return MethodResults.of(label, [EvaluationRecord.read(folder / f"{seed}.json") for seed in seeds])
 
 
 def page(comparison: Comparison, methods: Sequence[MethodResults]) -> str:
@@ -97,7 +97,7 @@ def _by_object(method: MethodResults, objects: dict[str, tuple[str, ...]]) -> li
 
 def _failures(method: MethodResults, modes: Sequence[str]) -> list[str]:
     trials, found = len(method.trials()), method.failures()
-    return [method.name, *(f"{100 * found[mode] / trials:.0f} %" for mode in modes)]
+    return [method.name, *(f"{100 * found[mode] / trials:.0f} %" if trials else NOTHING for mode in modes)]
 
 
 def _percent(rate: Estimate | None) -> str:

@@ -1,32 +1,36 @@
 """Runs of a comparison: each is a training, then an evaluation, as processes; some run side by side."""
 
-import hashlib
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 from rfs_policy.checkpoint import checkpoint_file, file_id, write_atomically
+from rfs_sim_bridge.robot_shift import RobotShift
 
 from rfs_learning.differing_settings import differences
 from rfs_learning.evaluation_record import EvaluationRecord
 from rfs_learning.flow_state import steps_done
 from rfs_learning.interrupt import Interrupt
 from rfs_learning.offline.comparison import Comparison, Contender
+from rfs_learning.protocol import Protocol
+from rfs_learning.run_identity import contents_id
 
 MODULES = {
     "offline": "rfs_learning.offline.offline_command",
     "finetune": "rfs_learning.offline.finetune",
     "evaluate": "rfs_learning.evaluate_command",
 }
+_CHILD = "rfs_learning.offline.comparison_child"
 SETTINGS_FILE = "settings.json"
+_LATER = ("protocol_entries", "robot_shift")
+"""Settings that the first comparisons did not note."""
 LOG_FILE = "log.txt"
 _TICK = 0.5  # s between two looks for Ctrl-C
 
@@ -127,7 +131,7 @@ class ComparisonRuns:
         if not self._stopped:
             self._stopped = True
             for process in list(self._running):
-                process.send_signal(signal.SIGINT)
+                _ask_to_end(process)
 
     def _do(self, run: Run) -> None:
         if self._stopped:
@@ -167,23 +171,26 @@ class ComparisonRuns:
             raise RunError("interrupted")
 
     def _call(self, what: str, words: Sequence[str], log: Path) -> None:
-        """A command of `./rfs` as a process; Ctrl-C reaches it through `_stop` alone."""
+        """A command of `./rfs` as a process that ends with this one. Ctrl-C reaches it through `_stop`."""
         if self._stopped:
             raise RunError("interrupted")
         with log.open("ab") as stream:
             process = subprocess.Popen(
-                [sys.executable, "-m", self._modules[what], *words],
-                stdin=subprocess.DEVNULL,
+                [sys.executable, "-m", _CHILD, self._modules[what], *words],
+                stdin=subprocess.PIPE,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
                 env=os.environ | {"OMP_NUM_THREADS": "1"},
                 start_new_session=True,
             )
         self._running.add(process)
+        if self._stopped:  # just now: `_stop` may not have seen it
+            _ask_to_end(process)
         try:
             code = process.wait()
         finally:
             self._running.discard(process)
+            _ask_to_end(process)
         if code:
             raise RunError(f"'{what}' ended with exit code {code}; see {log}")
 
@@ -204,7 +211,9 @@ class ComparisonRuns:
                     "data": {name: self._contents[name] for name in contender.datasets},
                     "policy": self._policy_id,
                     "protocol": self.comparison.protocol,
+                    "protocol_entries": asdict(Protocol.load(self.comparison.protocol)),
                     "severity": self.comparison.severity,
+                    "robot_shift": RobotShift.target(self.comparison.severity).to_dict(),
                 }
             )
         )
@@ -221,8 +230,10 @@ class ComparisonRuns:
             if not file.is_file():
                 continue
             try:
-                changed = differences(json.loads(file.read_text()), settings)
-            except ValueError as error:
+                before = json.loads(file.read_text())
+                unknown = {name: settings[name] for name in _LATER if name not in before}
+                changed = differences(before | unknown, settings)
+            except (ValueError, TypeError) as error:
                 raise ValueError(f"{file} cannot be read ({error}): move its folder away") from error
             if changed:
                 raise ValueError(
@@ -231,17 +242,7 @@ class ComparisonRuns:
                 )
 
 
-def contents_id(folder: Path) -> str:
-    """SHA-256 over names and contents of all files below a folder.
-
-    Raises:
-        FileNotFoundError: there is no such folder.
-    """
-    if not folder.is_dir():
-        raise FileNotFoundError(f"there is no dataset at {folder}")
-    digest = hashlib.sha256()
-    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-        digest.update(f"{file.relative_to(folder).as_posix()}\0{file.stat().st_size}\0".encode())
-        with file.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()
+def _ask_to_end(process: subprocess.Popen) -> None:
+    """Close the pipe that it watches; nothing happens where it has ended."""
+    assert process.stdin is not None
+    process.stdin.close()

@@ -7,7 +7,6 @@ policy's. With demonstrations, every batch is half of the one and half of the ot
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from rfs_policy.checkpoint import load_checkpoint, write_atomically
+from rfs_policy.checkpoint import load_checkpoint
 from rfs_policy.layout import Layout
 from torch import Tensor
 
@@ -23,7 +22,8 @@ from rfs_learning.entries import own_entries, packaged_entries
 from rfs_learning.flow_config import FlowConfig
 from rfs_learning.flow_data import Arrays, ChunkData
 from rfs_learning.flow_training import FlowTraining
-from rfs_learning.training_run import CONFIG_FILE, METRICS_FILE, forget_metrics, progress_display, versions
+from rfs_learning.run_identity import contents_id
+from rfs_learning.training_run import FAILURES, METRICS_FILE, alone_in, progress_display, tell_failure
 from rfs_learning.transitions import TransitionDataset
 
 
@@ -34,6 +34,7 @@ class FinetuneTraining(FlowTraining):
     def __init__(self, data: ChunkData, own: int, start: str, config: FlowConfig, output: Path) -> None:
         checkpoint = load_checkpoint(start)
         super().__init__(data, checkpoint.layout, config, output)
+        self.name = "train finetune"
         self.start_from(start)
         corrected = self.train_index < own
         self._parts = [
@@ -93,26 +94,19 @@ def train(
 
     Raises:
         FileNotFoundError, ValueError: what is not there, or does not fit.
+        DivergedError: training left the finite numbers; the last good checkpoint stays.
     """
     torch.set_num_threads(config.threads)
-    layout = load_checkpoint(start).layout
+    checkpoint = load_checkpoint(start)
+    layout = checkpoint.layout
     own = corrected_demonstrations(TransitionDataset.open(data), layout)
     parts = [ChunkData.from_arrays([own])]
     if demonstrations:
         parts.append(ChunkData.load(demonstrations, layout))
     training = FinetuneTraining(_joined(parts), len(own[0]), start, config, output)
-    output.mkdir(parents=True, exist_ok=True)
-    if resume:
-        training.state.restore(output)
-    forget_metrics(output / METRICS_FILE, after=training.state.step)
-    record = {
-        "data": str(data),
-        "with": list(demonstrations),
-        "start": load_checkpoint(start).id,
-        "corrected_steps": len(own[0]),
-        "training": config.to_dict(),
-    }
-    write_atomically(output / CONFIG_FILE, json.dumps(record | versions(), indent=2).encode())
+    told = {"data": str(data), "with": list(demonstrations), "start": checkpoint.id}
+    sources = {"policy": checkpoint.id, "data": contents_id(data), "with": contents_id(*demonstrations)}
+    training.begin(sources, told | {"corrected_steps": len(own[0])}, resume)
     with progress_display() as progress:
         training.run(progress)
     return training
@@ -132,7 +126,7 @@ def _joined(parts: Sequence[ChunkData]) -> ChunkData:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit code."""
+    """Command line; returns the exit code: 1 for a wrong request, 3 for a run that diverged."""
     parser = argparse.ArgumentParser(
         prog="rfs train finetune", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -149,10 +143,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         config = finetune_config(args.config, steps=args.steps, seed=args.seed)
-        train(args.data, args.demonstrations, args.policy, args.output, config, args.resume)
-    except (ValueError, OSError) as error:
-        print(f"rfs train finetune: {error}", file=sys.stderr)
-        return 1
+        with alone_in(args.output):
+            train(args.data, args.demonstrations, args.policy, args.output, config, args.resume)
+    except FAILURES as error:
+        return tell_failure("train finetune", error)
     print(f"checkpoint: {args.output}/policy.safetensors, metrics: {args.output}/{METRICS_FILE}")
     return 0
 

@@ -12,15 +12,12 @@ from rfs_policy.modulation_checkpoint import FILE_NAME
 from rfs_policy.torch_base import TorchBase
 from rich.console import Console
 
-from rfs_learning.diverged import DivergedError
 from rfs_learning.offline.offline_config import Algorithm, CriticInput, Method, OfflineConfig
 from rfs_learning.offline.offline_data import OfflineData
 from rfs_learning.offline.offline_training import OfflineTraining
-from rfs_learning.training_run import METRICS_FILE, progress_display
+from rfs_learning.run_identity import contents_id
+from rfs_learning.training_run import FAILURES, METRICS_FILE, alone_in, progress_display, tell_failure
 from rfs_learning.transitions import TransitionDataset
-
-DIVERGED = 3
-"""Exit code of a run whose numbers were no longer finite."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -57,7 +54,7 @@ def train(
     loaded = OfflineData.load(dataset, base, config)
     describe(loaded, console)
     training = OfflineTraining(loaded, base, config, output)
-    training.begin(resume)
+    training.begin({"base": base.id, "data": contents_id(data)}, training.record, resume)
     with progress_display() as progress:
         training.run(progress)
     return training
@@ -94,13 +91,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     names = ("method", "critic", "algorithm", "encoder", "steps", "seed")
     try:
         config = OfflineConfig.load(args.config, **{name: getattr(args, name) for name in names})
-        train(args.data, args.policy, config, args.output, args.resume)
-    except DivergedError as error:
-        print(f"rfs train offline: {error}", file=sys.stderr)
-        return DIVERGED
-    except (ValueError, OSError) as error:
-        print(f"rfs train offline: {error}", file=sys.stderr)
-        return 1
+        with alone_in(args.output):
+            train(args.data, args.policy, config, args.output, args.resume)
+    except FAILURES as error:
+        return tell_failure("train offline", error)
     print(f"modulation: {args.output}/{FILE_NAME}, metrics: {args.output}/{METRICS_FILE}")
     return 0
 

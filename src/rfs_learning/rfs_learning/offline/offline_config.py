@@ -1,6 +1,5 @@
 """Settings of offline learning, from YAML (`config/offline.yaml` documents each)."""
 
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -10,6 +9,7 @@ from rfs_policy.modulation_config import OPERATOR_BOUND, Encoder, ModulationConf
 
 from rfs_learning.entries import own_entries, packaged_entries
 from rfs_learning.offline.noise_recovery import Method as Recovery
+from rfs_learning.setting_ranges import Ranges
 
 Method = Literal["rfs", "residual", "dsrl"]
 Algorithm = Literal["td3_bc", "iql", "rebrac"]
@@ -24,19 +24,16 @@ _CHOICES: Mapping[str, Any] = {
     "noise_source": NoiseSource,
     "recovery": Recovery,
 }
-_LEAST = {
-    "policy_delay": 1,
-    "steps": 1,
-    "warmup": 0,
-    "batch": 2,
-    "seed": 0,
-    "threads": 1,
-    "log_every": 1,
-    "save_every": 1,
-}
-_FROM_ZERO = ("smoothing", "smoothing_clip", "residual_bc", "noise_bc", "critic_penalty", "actor_penalty")
-_ABOVE_ZERO = ("noise_bound", "temperature", "learning_rate", "gradient_clip")
-_SHARES = ("discount", "target_rate", "expectile", "validation")
+_RANGES = Ranges(
+    least={
+        **dict.fromkeys(("policy_delay", "steps", "threads", "log_every", "save_every"), 1),
+        **dict.fromkeys(("warmup", "seed"), 0),
+        "batch": 2,
+    },
+    from_zero=("smoothing", "smoothing_clip", "residual_bc", "noise_bc", "critic_penalty", "actor_penalty"),
+    above_zero=("noise_bound", "temperature", "learning_rate", "gradient_clip"),
+    shares=("discount", "target_rate", "expectile", "validation"),
+)
 
 
 @dataclass(frozen=True)
@@ -81,24 +78,12 @@ class OfflineConfig:
                 raise ValueError(
                     f"{name} must be one of {', '.join(get_args(kind))}: {getattr(self, name)!r}"
                 )
-        for name, least in _LEAST.items():
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise ValueError(f"{name} must be a whole number from {least} on, got {value!r}")
-        for name in (*_FROM_ZERO, *_ABOVE_ZERO, *_SHARES):
-            self._require_number(name, getattr(self, name))
-        if not self.critic_hidden or min(self.critic_hidden) < 1:
-            raise ValueError(f"critic_hidden must be whole numbers above 0, got {list(self.critic_hidden)}")
+        _RANGES.check(self)
+        if not _are_widths(self.critic_hidden):
+            raise ValueError(f"critic_hidden must be whole numbers above 0, got {self.critic_hidden!r}")
         if self.method == "dsrl" and self.critic == "residual":
             raise ValueError("critic 'residual' does not see a0, which is all that dsrl chooses: take 'sum'")
         self.modulation()
-
-    @staticmethod
-    def _require_number(name: str, value: Any) -> None:
-        sound = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        if not sound or value < 0 or (name in _ABOVE_ZERO and value == 0) or (name in _SHARES and value >= 1):
-            kind = {**dict.fromkeys(_SHARES, "from 0 to below 1"), **dict.fromkeys(_ABOVE_ZERO, "above 0")}
-            raise ValueError(f"{name} must be a number {kind.get(name, 'from 0 on')}, got {value!r}")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str] | None = None, **overrides: Any) -> "OfflineConfig":
@@ -130,3 +115,8 @@ class OfflineConfig:
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for the run's record."""
         return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+
+
+def _are_widths(values: Any) -> bool:
+    """Of at least one layer."""
+    return isinstance(values, tuple) and values != () and all(type(v) is int and v > 0 for v in values)

@@ -1,30 +1,25 @@
 """A run of offline learning: from a dataset in memory to a modulation, resumable bit for bit."""
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from rfs_policy.checkpoint import write_atomically
-from rfs_policy.modulation_checkpoint import save_modulation
+from rfs_policy.modulation_checkpoint import FILE_NAME, save_modulation
 from rfs_policy.torch_base import TorchBase
 from rich.progress import Progress
 
-from rfs_learning.differing_settings import differences
-from rfs_learning.diverged import DivergedError
 from rfs_learning.offline.algorithm import OfflineAlgorithm, SteeringNetworks, first_state
 from rfs_learning.offline.iql import Iql
 from rfs_learning.offline.offline_config import OfflineConfig
 from rfs_learning.offline.offline_data import OfflineData
 from rfs_learning.offline.rebrac import ReBrac
 from rfs_learning.offline.td3_bc import Td3Bc
-from rfs_learning.training_run import CONFIG_FILE, METRICS_FILE, TrainingRun, forget_metrics, versions
+from rfs_learning.training_run import TrainingRun
 
 ALGORITHMS: Mapping[str, type[OfflineAlgorithm]] = {"td3_bc": Td3Bc, "iql": Iql, "rebrac": ReBrac}
 _JUDGED = 512
-_MAY_CHANGE = ("steps", "threads", "log_every", "save_every")
 _NAMES = {
     "loss": "the critic's loss",
     "critic_gradient": "the gradient of the critic's loss",
@@ -42,6 +37,9 @@ class OfflineTraining(TrainingRun[SteeringNetworks]):
         record: what config.json holds: settings, base, figures of the data.
     """
 
+    RESULT = FILE_NAME
+    CURE = f"{TrainingRun.CURE}, or look for wild numbers in the data with './rfs dataset info'"
+
     def __init__(self, data: OfflineData, base: TorchBase, config: OfflineConfig, output: Path) -> None:
         super().__init__("train offline", config, output, first_state(base, config))
         self.data, self.base = data, base
@@ -55,20 +53,6 @@ class OfflineTraining(TrainingRun[SteeringNetworks]):
             "data": dict(data.told),
             "notes": list(data.notes),
         }
-
-    def begin(self, resume: bool) -> None:
-        """Start in the output folder, or go on with what is in it.
-
-        Raises:
-            FileNotFoundError, ValueError: nothing to go on with, or a run of other settings, base or data.
-        """
-        file = self.output / CONFIG_FILE
-        if resume:
-            self.state.restore(self.output)
-            self._require_same_run(file)
-        self.output.mkdir(parents=True, exist_ok=True)
-        forget_metrics(self.output / METRICS_FILE, after=self.state.step)
-        write_atomically(file, json.dumps(self.record | versions(), indent=2).encode())
 
     def learning_rate(self) -> float:
         """Constant."""
@@ -85,7 +69,7 @@ class OfflineTraining(TrainingRun[SteeringNetworks]):
         updated = "actor_gradient" not in figures or self.state.step % self.config.policy_delay == 0
         for name, value in figures.items():
             if not math.isfinite(value) and (updated or name in ("loss", "critic_gradient")):
-                raise self._diverged(_NAMES.get(name, name.replace("_", " ")))
+                raise self.diverged(_NAMES.get(name, name.replace("_", " ")))
         return figures
 
     @torch.no_grad()
@@ -105,16 +89,8 @@ class OfflineTraining(TrainingRun[SteeringNetworks]):
             "noise_at_bound": (noise.abs() > 0.95 * self.config.noise_bound).float().mean().item(),
         }
 
-    def save(self) -> None:
-        """Training state, then the modulation.
-
-        Raises:
-            DivergedError: a weight is not finite; what was saved before stays.
-        """
-        for name, tensor in self.state.network.state_dict().items():
-            if not bool(tensor.isfinite().all()):
-                raise self._diverged(f"weight '{name}'")
-        self.state.save(self.output)
+    def save_result(self) -> None:
+        """The modulation."""
         told = {**self.record, "step": self.state.step}
         save_modulation(self.output, self.state.average.modulation.checkpoint(self.base.id, told))
 
@@ -125,25 +101,3 @@ class OfflineTraining(TrainingRun[SteeringNetworks]):
         after = self.base.network.state_dict()
         changed = [name for name, tensor in before.items() if not torch.equal(tensor, after[name])]
         assert not changed, f"the frozen base changed: {changed[0]}"
-
-    def _diverged(self, what: str) -> DivergedError:
-        return DivergedError(
-            f"{what} is no longer finite at step {self.state.step}: what was saved in {self.output} is from "
-            "before. Begin with a lower learning_rate or gradient_clip, or look for wild numbers in the data "
-            "with './rfs dataset info'"
-        )
-
-    def _require_same_run(self, file: Path) -> None:
-        if not file.is_file():
-            raise FileNotFoundError(f"nothing to resume: '{file}' is missing. Leave --resume out")
-        before, now = json.loads(file.read_text()), json.loads(json.dumps(self.record))
-        for record in (before, now):
-            record["training"] = {k: v for k, v in record["training"].items() if k not in _MAY_CHANGE}
-            record["data"] = {name: record["data"].get(name) for name in ("transitions", "episodes")}
-        parts = ("training", "base", "data")
-        different = differences({p: before.get(p) for p in parts}, {p: now.get(p) for p in parts})
-        if different:
-            raise ValueError(
-                f"the run in {self.output} is another one: {'; '.join(different)}. Resume with the same "
-                "settings and data, or give another --output"
-            )

@@ -18,11 +18,11 @@ from rich.console import Console
 
 from rfs_learning.dataset import DemoDataset
 from rfs_learning.demos import success_rows
-from rfs_learning.flow_training import CONFIG_FILE, METRICS_FILE, versions
-from rfs_learning.folder_lock import locked
+from rfs_learning.diverged import DivergedError
 from rfs_learning.rl.distill_config import DistillConfig
 from rfs_learning.rl.distill_stages import Distillation, Evaluation
 from rfs_learning.rl.distill_teachers import EXPERT, ScriptedTeacher, Teacher, Teachers, TeacherSource
+from rfs_learning.training_run import CONFIG_FILE, METRICS_FILE, alone_in, versions
 
 REPORT_FILE = "report.json"
 _MAY_CHANGE = {"environments", "threads", "rounds", "goal", "round_episodes", "final_episodes"}
@@ -124,10 +124,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         config = DistillConfig.load(args.config)
         teachers = load_teachers(args.teacher, config)
-        busy = f"another run is at work in '{args.output}': wait for its end, or give another --output"
-        with locked(args.output, busy):
+        with alone_in(args.output):
             report = distill(config, teachers, args.output, args.resume, console)
-    except (ValueError, OSError) as error:
+    except (DivergedError, ValueError, OSError) as error:
         console.print(f"[red]rfs distill: {error}[/red]")
         return 2
     except KeyboardInterrupt:

@@ -14,6 +14,7 @@ from rfs_learning.rl.ingredients import Ingredients
 from rfs_learning.rl.methods import METHODS, find_method
 from rfs_learning.rl.rl_config import RlConfig
 from rfs_learning.rl.training import DivergedError, RlTraining
+from rfs_learning.training_run import alone_in
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -44,8 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         config = _config(args)
         config.task(args.task)
         torch.set_num_threads(config.ppo.threads)
-        busy = f"another run is at work in '{args.output}': wait for its end, or give another --output"
-        with locked(args.output, busy):
+        with alone_in(args.output):
             training = _train(args, config)
     except DivergedError as error:
         print(f"rfs train rl: {error}", file=sys.stderr)

@@ -138,9 +138,9 @@ def quality(results: Results) -> str:
                 row.append(NOTHING if found is None else f"{1e3 * found.mean:.1f}")
         rows.append(row)
     text = (
-        "Lifted: of all episodes, those that lifted and held, in whatever way. Success asks for a feasible "
-        "pose and for fingers that are not in each other as well; the paper's cannot, which is 98 % for "
-        "relative joint pose on power grasps while 55 % of its motions are infeasible. Infeasible: of the "
+        "Lifted: of all episodes, those that lifted and held, in whatever way. Success here asks for a "
+        "feasible pose and for fingers that are not in each other as well. The paper's cannot have: it is "
+        "98 % for relative joint pose, at least 55 % of whose motions are infeasible. Infeasible: of the "
         "episodes that lifted and held, those in which fingers went more than 0.5 cm into each other (paper: "
         "5 % for RFS). Roughness: root mean square of the second difference of commands from step to step. "
         "Without sampling."

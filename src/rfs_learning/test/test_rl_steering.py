@@ -55,7 +55,7 @@ def test_a_growing_residual_reaches_its_size_at_half_of_the_budget():
 
 def test_training_makes_it_grow_and_its_checkpoint_keeps_how_far(tmp_path):
     training = RlTraining("rfs_growing_hand", "power", CONFIG, tmp_path, 0, untrained(CONFIG))
-    training.iterate()
+    assert training.space.bounds.max() == 0.0
     training.iterate()
     assert 0 < training.space.bounds.max() < CONFIG.steering.residual.fingers
     assert torch.equal(training.policy().space.bounds, training.space.bounds)

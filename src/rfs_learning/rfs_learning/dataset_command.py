@@ -120,8 +120,7 @@ def _import(options: argparse.Namespace, console: Console) -> int:
     from rfs_learning.lab.importing import ImportChoices, import_recording
 
     began, choices = time.perf_counter(), ImportChoices(options.object, options.rate)
-    with writing(options.output):
-        result = import_recording(options.recording, options.output, choices, console)
+    result = import_recording(options.recording, options.output, choices, console)
     if not result.kept:
         console.print("[red]no episode could be used, no dataset was written[/]")
         return 1

@@ -83,6 +83,8 @@ class IndexedBag:
         if self._stream.read() != MCAP0_MAGIC:
             raise ValueError("it has no end")
         _, _, start, _, checksum = _FOOTER.unpack(footer)
+        if start > place:
+            raise ValueError("its end points beyond itself")
         self._stream.seek(start)
         if checksum and checksum != zlib.crc32(self._stream.read(place + _FOOTER.size - 4 - start)):
             raise ValueError("its index is damaged")

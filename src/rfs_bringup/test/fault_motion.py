@@ -34,20 +34,23 @@ class Heard:
     commands: list[tuple[float, Command]] = field(default_factory=list)
     executed: list[ExecutedAction] = field(default_factory=list)
 
-    def latched(self) -> Command:
-        """Where the engagement found the robot."""
-        message = next(tick for tick in self.executed if not len(tick.executed))
-        p, q = message.target_pose.position, message.target_pose.orientation
-        rotation = Rotation.from_quat([q.x, q.y, q.z, q.w]).as_matrix()
-        return Command(np.array([[p.x, p.y, p.z]]), rotation[None], np.array([message.target_joints]))
+    def sent(self) -> list[Command]:
+        """All commands, from where the engagement found the robot on. A driver that is late may miss one."""
+        latch = next(i for i, tick in enumerate(self.executed) if not len(tick.executed))
+        return [_command(tick) for tick in self.executed[latch:]]
+
+
+def _command(tick: ExecutedAction) -> Command:
+    p, q = tick.target_pose.position, tick.target_pose.orientation
+    rotation = Rotation.from_quat([q.x, q.y, q.z, q.w]).as_matrix()
+    return Command(np.array([[p.x, p.y, p.z]]), rotation[None], np.array([tick.target_joints]))
 
 
 def assert_sound(heard: Heard) -> None:
     """The commands of an engagement never step further than the executor's limits, nor faster; and the motion
     that a driver makes of them, at the times at which they came, stays inside the FR3's limits."""
     limits = Limits.load(period=PERIOD)
-    commands = [heard.latched(), *(command for _, command in heard.commands)]
-    for old, new in itertools.pairwise(commands):
+    for old, new in itertools.pairwise(heard.sent()):
         turn = np.linalg.norm(rotations.to_vector(new.rotation @ old.rotation.swapaxes(1, 2)))
         assert np.linalg.norm(new.position - old.position) <= limits.translation_step + _ROUNDING
         assert turn <= limits.rotation_step + _ROUNDING

@@ -86,7 +86,7 @@ def open_with_token(rig: Rig, page: "playwright.Page", log: Path) -> None:
     assert page.get_by_text("STOP", exact=True).count() == 0
     page.get_by_role("textbox").fill(log.read_text().partition("asks for this token: ")[2].split()[0])
     page.get_by_role("button", name="Open").click()
-    page.get_by_role("button", name="STOP").wait_for()
+    page.get_by_role("button", name="STOP", exact=True).wait_for()
 
 
 @needs_browser

@@ -157,7 +157,7 @@ def _check(values: Mapping[str, Value]) -> None:
         raise ValueError(
             f"session:={values['session']} cannot name a folder: use letters, digits, '.', '_' and '-'"
         )
-    if 0 < len(str(values["viewer_token"])) < SHORTEST:
+    if 0 < len(str(values["viewer_token"]).strip()) < SHORTEST:
         raise ValueError(f"viewer_token:= needs at least {SHORTEST} characters, so that nobody guesses it")
     if simulated(values) and values["object"]:
         check_objects(str(values["object"]).split(","))

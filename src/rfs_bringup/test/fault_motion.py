@@ -36,8 +36,9 @@ class Heard:
 
     def sent(self) -> list[Command]:
         """All commands as they were reported, from where the engagement found the robot on."""
-        latch = next(i for i, tick in enumerate(self.executed) if not len(tick.executed))
-        return [_command(tick) for tick in self.executed[latch:]]
+        latched = [i for i, tick in enumerate(self.executed) if not len(tick.executed)]
+        assert len(latched) == 1, "engaged more than once"
+        return [_command(tick) for tick in self.executed[latched[0] :]]
 
 
 def _command(tick: ExecutedAction) -> Command:
@@ -56,8 +57,9 @@ def assert_sound(heard: Heard) -> None:
     the driver, who may miss one when late, is among them; and the motion that a driver makes of what came, at
     the times at which it came, stays inside the FR3's limits."""
     limits, sent = Limits.load(period=PERIOD), heard.sent()
+    reports = iter(sent)
     for _, command in heard.commands[:-1]:  # the newest may not have been reported yet
-        assert any(_alike(command, other) for other in sent)
+        assert any(_alike(command, other) for other in reports), "not reported, or not in this order"
     for old, new in itertools.pairwise(sent):
         turn = np.linalg.norm(rotations.to_vector(new.rotation @ old.rotation.swapaxes(1, 2)))
         assert np.linalg.norm(new.position - old.position) <= limits.translation_step + _ROUNDING

@@ -15,7 +15,7 @@ from rfs_control.tick import MOVING, Counts, State, Tick
 
 _CORRECTION_WAIT = 0.02
 _STOPPED = "stopped: release the stop first (/rfs/stop with false)"
-_TO_BE_LATCHED = "joint states: none measured since the request to engage; are the clocks in step?"
+_TO_BE_LATCHED = "engaging: waiting for joint states that are measured after the request"
 
 
 class Engagement:
@@ -74,6 +74,12 @@ class Engagement:
         return self._motion.setpoint is not None and self.state != State.STOPPED
 
     @property
+    def hindered(self) -> bool:
+        """Whether the policy should be followed and is not, apart from the moment in which joints are latched."""
+        asked = self._latch_from is not None and self.reason != _TO_BE_LATCHED
+        return self.state == State.HOLDING and (self.engaged or asked)
+
+    @property
     def waiting(self) -> bool:
         """Whether a policy action waits for its correction."""
         return self._pending.chunk is not None
@@ -90,12 +96,12 @@ class Engagement:
         Raises:
             ValueError: stopped, the joint states cannot be used, or the operator is missing; and why.
         """
-        problem = _STOPPED if self.state == State.STOPPED else self._problem(now)
+        problem = _STOPPED if self.state == State.STOPPED else self._problem(now) or self._why_apart(present)
         if problem:
             raise ValueError(problem)
         if self.state in MOVING and not self._new_episode():
             return self._motion.last if self.lockstep else None
-        if self.lockstep or self.joints.stamp >= present:
+        if self.lockstep or self.joints.oldest >= present:
             return self._latch(now)
         self.disengage()
         self._motion.set(State.HOLDING, _TO_BE_LATCHED)
@@ -110,7 +116,7 @@ class Engagement:
         that stamp.
         """
         untouched = self._motion.following and self._motion.last is None and not self.waiting
-        asked = self._latch_from is not None and self.joints.stamp >= self._latch_from
+        asked = self._latch_from is not None and self.joints.oldest >= self._latch_from
         wanted = untouched if self.lockstep else asked
         return self._latch(now) if wanted and not self.joints.problem(now) else None
 
@@ -175,6 +181,14 @@ class Engagement:
         """Whether time has jumped, in lockstep, since the last action."""
         passed = self.joints.stamp - (self._motion.last.stamp if self._motion.last else 0)
         return self.lockstep and passed > 1.5e9 * self.limits.period
+
+    def _why_apart(self, present: int) -> str:
+        """Why what is measured after the request cannot be told from what was measured before."""
+        seconds, most = 1e-9 * (present - self.joints.oldest), self.joints.max_age
+        if not present or most is None or abs(seconds) <= most:
+            return ""
+        side = "ago" if seconds > 0 else "in the future"
+        return f"joint states: stamped {abs(seconds):.3g} s {side}; are the clocks in step?"
 
     def _problem(self, now: float) -> str:
         """Why the robot must not move, whatever the policy says."""

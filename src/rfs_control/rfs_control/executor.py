@@ -42,7 +42,11 @@ class Executor(Engagement):
 
     def watch(self, stamp: int, now: float) -> Tick | None:
         """Realtime's watchdog: the tick for what did not come in time, or None. `stamp` is the present."""
-        if self._motion.setpoint is None or self.lockstep:
+        if self.lockstep:
+            return None
+        if self._motion.setpoint is None:
+            if self._latch_from is not None and (problem := self.joints.problem(now)):
+                self._motion.set(State.HOLDING, problem)
             return None
         if self.waiting:
             return self._act(now)

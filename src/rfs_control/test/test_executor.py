@@ -86,13 +86,44 @@ def test_only_joints_measured_since_the_request_are_latched() -> None:
     assert executor.latch_newer(0.002) is None
     assert executor.follow(chunk(T0 + 1), 0.0, 0.002) is None
     assert executor.watch(T0 + STEP, 0.15) is None
-    assert "clocks" in executor.reason
+    assert "waiting for joint states" in executor.reason
+    assert not executor.hindered
     executor.joints.update(JOINTS, HOME, T0 + 2, 0.16)
     latched = executor.latch_newer(0.16)
     assert palm_x(latched) == pytest.approx(0.5, abs=1e-6)
     executor.joints.update(JOINTS, before, T0 + 3, 0.161)
     assert executor.latch_newer(0.161) is None
     assert palm_x(executor.follow(chunk(T0 + 4), 0.0, 0.17)) == pytest.approx(0.51, abs=1e-6)
+
+
+def test_arm_and_hand_in_two_messages_must_both_be_measured_since_the_request() -> None:
+    executor = Executor(Limits.load(period=PERIOD), lockstep=False)
+    observe(executor, 0.0)
+    executor.engage(0.05, present=T0 + STEP // 2)
+    executor.joints.update(ARM_JOINTS, ARM_HOME, T0 + STEP, 0.1)
+    assert executor.latch_newer(0.1) is None
+    executor.joints.update(HAND_JOINTS, HAND_HOME, T0 + STEP, 0.1)
+    assert executor.latch_newer(0.1) is not None
+
+
+@pytest.mark.parametrize("seconds", [-3600, 3600])
+def test_engaging_is_refused_when_the_joints_are_stamped_by_another_clock(seconds: int) -> None:
+    executor = Executor(Limits.load(period=PERIOD), lockstep=False)
+    now = 10_000 * 10**9
+    executor.joints.update(JOINTS, HOME, now - seconds * 10**9, 0.0)
+    with pytest.raises(ValueError, match=r"3.6e\+03 s (ago|in the future); are the clocks in step"):
+        executor.engage(0.0, present=now)
+
+
+def test_joints_that_fall_silent_before_they_are_latched_are_told() -> None:
+    executor = Executor(Limits.load(period=PERIOD), lockstep=False)
+    observe(executor, 0.0)
+    executor.engage(0.05, present=T0 + STEP // 2)
+    assert executor.watch(T0 + 10 * STEP, 1.0) is None
+    assert executor.reason.startswith("joint states: older")
+    assert executor.hindered
+    observe(executor, 1.1)
+    assert executor.latch_newer(1.1) is not None
 
 
 @pytest.mark.parametrize("end", [Executor.disengage, lambda e: e.stop("a test", T0, 0.0)])

@@ -31,6 +31,11 @@ class JointStates:
         self._rejected = ""
         self._jumps: deque[float] = deque([-np.inf] * _JUMPS, maxlen=_JUMPS)
 
+    @property
+    def oldest(self) -> int:
+        """Stamp (ns) of the joint that was measured first; 0 before all are known."""
+        return int(self._stamps.min())
+
     def update(self, names: Sequence[str], positions: Sequence[float], stamp: int, now: float) -> None:
         """Take a message, or remember why it was rejected (see `problem`)."""
         values = np.asarray(positions, dtype=np.float64)

@@ -156,7 +156,7 @@ class PolicyTick:
             return "waiting for joint states and points of one stamp"
         if command is None:
             return "waiting to be engaged"
-        if not self.lockstep and command.latched and min(cloud.stamp, self._joints.stamp) < command.stamp:
+        if not self.lockstep and command.latched and min(cloud.stamp, self._joints.oldest) < command.stamp:
             return "waiting for points and joint states since it was engaged"  # older: perhaps another scene
         answerable = self._answered(cloud) or command.precedes(cloud.stamp, 1.0 / self.policy.layout.rate_hz)
         return "waiting for the executor's command" if self.lockstep and not answerable else ""

@@ -254,6 +254,8 @@ class Session:
 
     def _release(self) -> None:
         problem = self._robot.release()
+        if self._latch in self._tasks:  # stopped again meanwhile
+            return
         if problem:
             self.message = problem
         elif self.is_open:

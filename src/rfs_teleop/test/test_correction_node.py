@@ -219,9 +219,19 @@ def test_keys_correct_command_and_stop(rig):
     node.wait(lambda: node.corrections[-1].stop)
     node.wait(lambda: node.commands)
     node.wait(lambda: not node.corrections[-1].stop)  # or nobody could ever release it
+    os.write(person, b" ")
+    node.wait(lambda: node.corrections[-1].stop and len(node.commands) > 1)
+    node.be(SessionStatus.STATE_STOPPED)
+    os.write(person, b"u")  # at once: what is released shall not be stopped by the same key again
+    node.wait(lambda: len(node.commands) > 2)
+    released = len(node.corrections)
+    node.wait(lambda: len(node.corrections) > released + 2)
+    assert not any(correction.stop for correction in node.corrections[released + 1 :])
+    node.be(SessionStatus.STATE_RUNNING)
     os.write(person, b"\r")
-    node.wait(lambda: len(node.commands) > 1)
-    wanted = [OperatorCommand.Request.STOP, OperatorCommand.Request.SUCCESS]
+    node.wait(lambda: len(node.commands) > 3)
+    request = OperatorCommand.Request
+    wanted = [request.STOP, request.STOP, request.RELEASE, request.SUCCESS]
     assert [command.command for command in node.commands] == wanted
     assert node.close()[0] == 0
     assert termios.tcgetattr(line) == before

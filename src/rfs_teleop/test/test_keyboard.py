@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 from rfs_teleop.devices.config import ConfigError, DeviceConfig
-from rfs_teleop.devices.keyboard import HeldKeys, Keyboard
+from rfs_teleop.devices.keyboard import HeldKeys, Keyboard, KeyboardSettings
 from rfs_teleop.devices.terminal import Terminal, key_names
 
 PATIENCE = 10.0
@@ -94,6 +94,19 @@ def test_a_held_key_stays_and_ends_soon_after_its_last_repetition():
     assert keys.at(3.4) == {"w"}
 
 
+def test_a_command_ends_the_one_before():
+    keys = HeldKeys(1.0, 0.15, single=True)
+    keys.type("space", 0.0)
+    keys.type("u", 0.2)
+    assert keys.at(0.3) == {"u"}
+
+
+def test_a_file_without_the_newest_setting_counts():
+    entries = DeviceConfig.load("keyboard").settings
+    del entries["command_seconds"]
+    assert KeyboardSettings.checked(entries, "my.yaml").command_seconds == 1.0
+
+
 def test_a_command_lasts_until_a_held_key_is_repeated(keyboard, terminal):
     os.write(terminal[0], b"\r")
     seen: list = []
@@ -106,7 +119,11 @@ def test_names_of_keys():
         *("w", "w", "enter", "backspace", "up", "down", "pageup", "delete", "space", "escape")
     ]
     assert key_names(b"\x1b\x1b") == ["escape", "escape"]
-    assert key_names(b"\x1b ") == ["space"]  # what stops is never swallowed
+
+
+@pytest.mark.parametrize("before", [b"\x1b", b"\x1b\x1b", b"\x1b[", b"\x1b[1", b"\x1bO", b"\x1b[1;5", b"\xc3"])
+def test_what_stops_is_never_swallowed(before):
+    assert key_names(before + b" ")[-1:] == ["space"]
 
 
 UNKNOWN = {

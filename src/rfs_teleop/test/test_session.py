@@ -364,6 +364,22 @@ def test_a_stop_is_not_undone_by_a_release_from_before_it() -> None:
     assert (it.phase, world.latched) == (Phase.PAUSED, False)
 
 
+def test_a_stop_while_the_release_is_under_way_is_not_undone_either() -> None:
+    world = World()
+    it = session(world)
+    give(it, Command.START, Command.STOP)
+
+    def stop() -> None:
+        world.meanwhile = lambda: None
+        it.command(Command.STOP)
+
+    world.meanwhile = stop
+    give(it, Command.RELEASE)
+    assert (it.phase, world.latched) == (Phase.STOPPED, True)
+    give(it, Command.RELEASE)
+    assert (it.phase, world.latched) == (Phase.PAUSED, False)
+
+
 class BagsOnDisk(World):
     """Records into real bags; `gone`: the recorder died and answers no more."""
 

@@ -203,7 +203,7 @@ class ExecutorNode(Node):
         self._told = core.reason
         if core.state == State.STOPPED:
             self.get_logger().error(core.reason)
-        elif core.reason and core.engaged and core.state == State.HOLDING:
+        elif core.hindered:
             self.get_logger().warning(f"holding: {core.reason}")
         else:
             self.get_logger().debug(core.reason or "following the policy")
@@ -218,7 +218,7 @@ class ExecutorNode(Node):
 
     def _diagnose(self) -> None:
         core, now = self._core, time.monotonic()
-        standing = core.state == State.STOPPED or (core.engaged and core.state == State.HOLDING)
+        standing = core.state == State.STOPPED or core.hindered
         figures = {"state": core.state.name.lower(), **vars(core.counts), IDENTITY_KEY: self.rivals.identity}
         others = self.rivals.publishers()
         if others > 0:

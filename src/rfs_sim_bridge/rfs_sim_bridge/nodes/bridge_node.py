@@ -33,7 +33,7 @@ from rfs_sim_bridge.engine import Engine
 from rfs_sim_bridge.grasp_task import GraspTask
 from rfs_sim_bridge.nodes.lockstep import Lockstep
 from rfs_sim_bridge.nodes.realtime import Realtime
-from rfs_sim_bridge.nodes.topics import Topics
+from rfs_sim_bridge.nodes.topics import BLOWN_UP, Topics
 from rfs_sim_bridge.objects import find_object, object_names
 from rfs_sim_bridge.robot_shift import RobotShift
 from rfs_sim_bridge.targets import Targets
@@ -155,10 +155,12 @@ class BridgeNode(Node):
 
     def _diagnose(self) -> None:
         problem, report = self._targets.problem, self._cadence.report(time.monotonic())
+        described = self._mode.describe()
+        level = Level.WARN if described == BLOWN_UP else Level.OK
         figures = {"object": self._task.objects[0].name, "refused_targets": self._targets.refused}
         figures |= self._mode.figures()
         statuses = [
-            Status(_NAME, Level.ERROR if problem else Level.OK, problem or self._mode.describe(), figures),
+            Status(_NAME, Level.ERROR if problem else level, problem or described, figures),
             cadence_status(f"{_NAME}: simulation", report, stale_after=1.0),
         ]
         self._diagnostics.publish(to_message(self.get_clock().now().to_msg(), statuses))

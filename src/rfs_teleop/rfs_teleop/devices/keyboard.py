@@ -14,6 +14,7 @@ from rfs_teleop.devices.device import AXES, Axes, ThreadedDevice
 from rfs_teleop.devices.terminal import Terminal
 
 _LOOK = 0.02  # s; a key that is not repeated any more is let go so soon
+_COMMAND_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class KeyboardSettings:
         """ConfigError names the entry that is wrong."""
         what = f"settings in {source}"
         seconds = {"first_seconds", "command_seconds", "repeat_seconds"}
+        entries = {"command_seconds": _COMMAND_SECONDS, **entries}  # older files have none
         found = config.keys(entries, {"axes", "deflection", *seconds}, what)
         return cls(
             _keys(found["axes"], f"axes of {what}"),
@@ -52,15 +54,19 @@ def _keys(value: Any, what: str) -> dict[str, tuple[int, float]]:
 
 
 class HeldKeys:
-    """Which keys are held, from a terminal's repetition of them. Times are monotonic, s."""
+    """Which keys are held, from a terminal's repetition of them. Times are monotonic, s.
 
-    def __init__(self, first: float, repeat: float) -> None:
-        self._first, self._repeat = first, repeat
+    `single`: a key ends the one before, which a terminal does not repeat any more.
+    """
+
+    def __init__(self, first: float, repeat: float, single: bool = False) -> None:
+        self._first, self._repeat, self._single = first, repeat, single
         self._until: dict[str, float] = {}
 
     def type(self, key: str, now: float) -> None:
         """A key was typed, by a finger or by the terminal's repetition."""
-        self._until[key] = now + (self._repeat if key in self._until else self._first)
+        until = now + (self._repeat if key in self._until else self._first)
+        self._until = {key: until} if self._single else self._until | {key: until}
 
     def at(self, now: float) -> frozenset[str]:
         """The keys that are held by now."""
@@ -92,7 +98,7 @@ class Keyboard(ThreadedDevice):
         terminal = Terminal(self._path)
         settings = self._settings
         axes = HeldKeys(settings.first_seconds, settings.repeat_seconds)
-        commands = HeldKeys(settings.command_seconds, settings.repeat_seconds)
+        commands = HeldKeys(settings.command_seconds, settings.repeat_seconds, single=True)
         try:
             while not self._ended.is_set():
                 typed, now = terminal.read(_LOOK), time.monotonic()

@@ -16,8 +16,6 @@ _NAMES = {
     b"\x1b": "escape",
     b"\r": "enter",
     b"\n": "enter",
-    b" ": "space",
-    b"\x1b ": "space",  # Alt-Space, or both keys at once: the key that stops is never swallowed
     b"\t": "tab",
     b"\x7f": "backspace",
     b"\x08": "backspace",
@@ -34,11 +32,14 @@ _BEGUN = re.compile(rb"\x1b+(?:\[\[?|\[[0-?]*[ -/]*|O[0-9;]*)?\Z")
 
 def key_names(typed: bytes) -> list[str]:
     """Keys in what a terminal sent: letters in lower case, and names like up, enter or space. Keys without a
-    name are none, also those that a terminal tells by escape and letters which mean something alone."""
+    name are none, also those that a terminal tells by escape and letters which mean something alone. A space,
+    the key that stops, is told whatever stands before it: no key's sequence ends in one."""
     return [name for key in _KEY.findall(typed) if (name := _NAMES.get(key) or _character(key))]
 
 
 def _character(key: bytes) -> str:
+    if key.endswith(b" "):
+        return "space"
     return chr(key[0]).lower() if len(key) == 1 and 33 <= key[0] < 127 else ""
 
 

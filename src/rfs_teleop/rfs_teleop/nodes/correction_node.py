@@ -117,6 +117,8 @@ class CorrectionNode(Node):
         commands = self._buttons.read(self.device.changes(), now, self._state)
         for command in commands:
             self._session.send(command)
+        if "release" in commands:
+            self._stop_until = 0.0
         if "stop" in commands or self._buttons.stops():
             self._stop_until = now + _STOPPING
         silent = now - self._answered >= _SILENCE and now - self._spoke >= _ALIVE

@@ -1,6 +1,7 @@
 """Settings from YAML that are packaged, or in a file of one's own."""
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -11,9 +12,18 @@ import yaml
 Made = TypeVar("Made")
 
 
+class _Loader(yaml.SafeLoader):
+    """Reads 5e-5 as a number, too, as YAML 1.2 and JSON have it."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+\Z"), list("-+0123456789")
+)
+
+
 def packaged_entries(name: str) -> dict[str, Any]:
     """Entries of the packaged config/NAME.yaml."""
-    return yaml.safe_load(files("rfs_learning").joinpath(f"config/{name}.yaml").read_text())
+    return _entries(files("rfs_learning").joinpath(f"config/{name}.yaml").read_text())
 
 
 def own_entries(path: str | os.PathLike[str] | None) -> dict[str, Any]:
@@ -28,7 +38,7 @@ def own_entries(path: str | os.PathLike[str] | None) -> dict[str, Any]:
     if not Path(path).is_file():
         raise FileNotFoundError(f"no settings at '{path}'")
     try:
-        values = yaml.safe_load(Path(path).read_text())
+        values = _entries(Path(path).read_text())
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"'{path}' is not YAML: {error}") from error
     if not isinstance(values, Mapping | None):
@@ -48,9 +58,13 @@ def from_settings(name: str, packaged: Sequence[str], what: str, make: Callable[
         raise ValueError(f"there is no {what} '{name}': give {', '.join(packaged)} or a YAML file")
     source = files("rfs_learning").joinpath(f"config/{name}.yaml") if name in packaged else file
     try:
-        return make(file.stem, yaml.safe_load(source.read_text()))
+        return make(file.stem, _entries(source.read_text()))
     except (yaml.YAMLError, UnicodeDecodeError, TypeError, ValueError) as error:
         raise ValueError(f"the {what} '{name}' cannot be used: {error}") from error
+
+
+def _entries(text: str) -> Any:
+    return yaml.load(text, _Loader)  # noqa: S506: it is a safe loader
 
 
 def require_entries(values: Any, known: set[str], needed: set[str], what: str) -> None:

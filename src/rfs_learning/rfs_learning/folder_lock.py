@@ -1,4 +1,4 @@
-"""One process at a time in a folder."""
+"""One process at a time in a folder, or with whatever else a lock file stands for."""
 
 import fcntl
 from collections.abc import Iterator
@@ -17,7 +17,14 @@ def locked(folder: Path, busy: str = "") -> Iterator[None]:
         ValueError: another process has it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:  # whoever dies lets go of it
+    with held(folder / ".lock", busy):
+        yield
+
+
+@contextmanager
+def held(file: Path, busy: str = "") -> Iterator[None]:
+    """As `locked`, for a lock file, which stays."""
+    with file.open("w") as lock:  # whoever dies lets go of it
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
         except BlockingIOError as error:

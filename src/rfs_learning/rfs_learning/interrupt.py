@@ -1,6 +1,23 @@
-"""Ctrl-C as a wish, so that long work can save before it ends."""
+"""Ctrl-C as a wish, so that long work can save before it ends, and from whoever has started it."""
 
+import os
 import signal
+import sys
+import threading
+
+
+def interrupt_at_end_of_input() -> None:
+    """When standard input, a pipe of which nothing more is read, is closed or whoever has its other end ends,
+    interrupt this process as Ctrl-C does."""
+    main_thread, pipe = threading.main_thread().ident, sys.stdin.fileno()
+    assert main_thread is not None
+
+    def wait() -> None:
+        while os.read(pipe, 1024):
+            pass
+        signal.pthread_kill(main_thread, signal.SIGINT)  # to this thread, which may be waiting for a lock
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 class Interrupt:

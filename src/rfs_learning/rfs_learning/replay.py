@@ -19,7 +19,7 @@ from numcodecs import Blosc
 from numpy.typing import ArrayLike, NDArray
 from rfs_policy.layout import Layout
 
-from rfs_learning.folder_lock import locked
+from rfs_learning.folder_lock import held
 
 FORMAT = 1
 _COMPRESSOR = Blosc(cname="zstd", clevel=1, shuffle=Blosc.BITSHUFFLE)
@@ -28,14 +28,15 @@ _COMPRESSOR = Blosc(cname="zstd", clevel=1, shuffle=Blosc.BITSHUFFLE)
 def writing(path: str | Path) -> AbstractContextManager[None]:
     """The dataset at path, be it there already or not, is this process's alone to write until the end.
 
-    The lock lies beside it, as the folder holds nothing but the dataset: its hash is known to comparisons.
+    Its lock file lies beside it: the folder holds nothing but the dataset, whose hash comparisons know.
 
     Raises:
         ValueError: another process writes it.
     """
     path = Path(path).resolve()
+    path.parent.mkdir(parents=True, exist_ok=True)
     busy = f"another process is writing {path}: wait for its end, or give another output"
-    return locked(path.with_name(f".{path.name}.lock"), busy)
+    return held(path.with_name(f".{path.name}.lock"), busy)
 
 
 @dataclass(frozen=True)

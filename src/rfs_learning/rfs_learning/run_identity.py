@@ -32,7 +32,7 @@ def require_same_run(folder: Path, identity: Mapping[str, Any]) -> None:
     if different:
         raise ValueError(
             f"the run in '{folder}' is another one: {', '.join(different)}. Resume with the same settings "
-            "and data, or choose another --output"
+            "(its config.json has them) and data, or choose another --output"
         )
 
 

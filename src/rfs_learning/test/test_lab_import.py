@@ -14,6 +14,7 @@ from rfs_description.robot import JOINTS
 from rfs_learning.dataset import DemoDataset
 from rfs_learning.dataset_command import main
 from rfs_learning.flow_data import ChunkData
+from rfs_learning.lab.importing import ImportChoices, _Importer, import_recording
 from rfs_learning.lab.robot_session import follow
 from rfs_policy.layout import DELTA_POSE, STATE_COMMAND_FINGERS, STATE_JOINTS
 from scipy.spatial.transform import Rotation
@@ -56,6 +57,21 @@ def test_a_recording_of_isaac_lab_itself(tmp_path):
     assert np.isfinite(episode.point_cloud).all()
     data = ChunkData.load([output], DELTA_POSE)  # what './rfs train flow' reads
     assert len(data) == len(actions)
+
+
+def test_two_imports_at_once_leave_one_of_them(tmp_path, monkeypatch):
+    output, run = tmp_path / "d.zarr", _Importer.run
+
+    def meanwhile(importer):
+        monkeypatch.setattr(_Importer, "run", run)
+        import_recording(RECORDED, output, ImportChoices())
+        return run(importer)
+
+    monkeypatch.setattr(_Importer, "run", meanwhile)
+    with pytest.raises(OSError, match="not empty"):
+        import_recording(RECORDED, output, ImportChoices())
+    assert len(DemoDataset.open(output)) == 1
+    assert list(tmp_path.iterdir()) == [output]
 
 
 def test_clouds_show_the_object_where_it_was(tmp_path):

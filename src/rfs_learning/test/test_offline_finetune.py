@@ -141,7 +141,8 @@ def test_a_diverging_run_has_its_own_exit_code(command, tmp_path, capsys):
 
 
 def test_command_line_says_what_is_wrong(dataset, tmp_path, capsys):
-    assert main(["--data", "nowhere.zarr", "--policy", str(tmp_path / "base")]) == 1
+    output = ["--output", str(tmp_path / "run")]
+    assert main(["--data", "nowhere.zarr", "--policy", str(tmp_path / "base"), *output]) == 1
     assert "nowhere.zarr" in capsys.readouterr().err
-    assert main(["--data", str(dataset.path)]) == 1
+    assert main(["--data", str(dataset.path), *output]) == 1
     assert "does not match layout" in capsys.readouterr().err

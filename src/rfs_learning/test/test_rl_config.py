@@ -30,7 +30,6 @@ def test_a_file_changes_its_entries_only(tmp_path):
         ("ppo: {gama: 0.9}", r"unknown setting 'ppo\.gama'"),
         ("pppo: {}", r"unknown setting 'rl\.pppo'"),
         ("steering: {residual: {x: 1.0}}", r"unknown setting 'steering\.residual\.x'"),
-        ("ppo: {learning_rate: 1e-4}", r"ppo\.learning_rate must be a number, got '1e-4'"),
         ("steering: {residual: {fingers: wide}}", r"steering\.residual\.fingers must be a number"),
         ("steering: {residual: 0.1}", r"'steering\.residual' must be a mapping"),
         ("ppo: {hidden: 256}", r"ppo\.hidden must be a list, each entry a whole number"),
@@ -67,3 +66,9 @@ def test_a_missing_file_and_an_unknown_task_are_named(tmp_path):
         RlConfig.load(tmp_path / "nothing.yaml")
     with pytest.raises(ValueError, match=r"unknown task 'stack'; config/rl\.yaml has: power, pinch"):
         RlConfig.load().task("stack")
+
+
+@pytest.mark.parametrize("number", ["1e-4", "1.0e-4", "0.0001", "1.e-04"])
+def test_numbers_may_be_written_as_anywhere(tmp_path: Path, number: str) -> None:
+    (tmp_path / "rl.yaml").write_text(f"ppo: {{learning_rate: {number}}}")
+    assert RlConfig.load(tmp_path / "rl.yaml").ppo.learning_rate == 1e-4

@@ -92,7 +92,7 @@ def test_the_report_compares_with_the_first_variant(tmp_path):
     for seed in range(3):
         write(study, "usual", seed, 100, tmp_path)
         write(study, "tight", seed, 180 + seed, tmp_path)
-    text = write_report(study, tmp_path).read_text()
+    text = write_report(study, tmp_path / "runs", tmp_path).read_text()
     usual, tight, chunk = (line for line in text.splitlines() if line.startswith("| `"))
     assert "0.500" in usual
     assert "+" not in usual
@@ -105,7 +105,11 @@ def test_the_report_compares_with_the_nearest_reference_above(tmp_path):
     study = small(variants=SMALL["variants"] | entries)
     for name, successes in (("usual", 100), ("tight", 120), ("other", 20), ("more", 60)):
         write(study, name, 0, successes, tmp_path)
-    rows = [line for line in write_report(study, tmp_path).read_text().splitlines() if line.startswith("| `")]
+    rows = [
+        line
+        for line in write_report(study, tmp_path / "runs", tmp_path).read_text().splitlines()
+        if line.startswith("| `")
+    ]
     assert [row.split(" | ")[3].partition(" ")[0] for row in rows] == ["-", "**+0.100", "-", "-", "**+0.200"]
 
 
@@ -113,7 +117,7 @@ def test_a_difference_of_one_seed_knows_its_episodes_only(tmp_path):
     study = small()
     write(study, "usual", 0, 100, tmp_path)
     write(study, "chunk", 0, 104, tmp_path)
-    write_report(study, tmp_path)
+    write_report(study, tmp_path / "runs", tmp_path)
     assert "+0.020 [-0.08, +0.12]" in (tmp_path / "README.md").read_text()
 
 
@@ -134,15 +138,15 @@ def test_all_variants_are_run_and_finished_runs_are_kept(tmp_path):
         assert whole
     assert failed == {}
     assert [(job.folder / "begun").read_text() for job in jobs] == ["x"] * 6, "run once, not once each time"
-    with pytest.raises(ValueError, match=r"'.*tight.*noise_bound \(0.5 instead of 2.0\)"):
-        write_report(study, tmp_path)
+    with pytest.raises(ValueError, match=r"noise_bound \(0.5 instead of 2.0\).* remove it and .*runs/tight/"):
+        write_report(study, tmp_path / "runs", tmp_path)
 
 
 def test_the_report_names_runs_that_failed(tmp_path):
     study = small()
     job = study.job(study.variant("tight"), 1, tmp_path / "runs", tmp_path)
     finished(job.plan, job.cell, 0, finished=False, problem="the reward is not finite").write(job.result_file)
-    text = write_report(study, tmp_path).read_text()
+    text = write_report(study, tmp_path / "runs", tmp_path).read_text()
     assert "**Failed**: `tight`, seed 1: the reward is not finite" in text
     assert "| `tight`: a0 within 0.5 | 0 |" in text
 

@@ -72,6 +72,17 @@ def test_a_folder_in_which_another_run_is_at_work_is_refused(arguments, tmp_path
     assert main([*arguments, "--control-steps", "18"]) == 0
 
 
+def test_a_run_may_lie_beside_its_bases(arguments, tmp_path):
+    assert main([*arguments, "--output", str(tmp_path / "bases"), "--control-steps", "18"]) == 0
+
+
+def test_a_policy_for_other_observations_is_refused(arguments, tmp_path, monkeypatch):
+    assert main([*arguments, "--control-steps", "18"]) == 0
+    monkeypatch.setattr("rfs_learning.rl.policy.PRIVILEGED_NAMES", ("height",))
+    with pytest.raises(ValueError, match="looks at other numbers than this version's simulator"):
+        SteeredPolicy.load(tmp_path / "run/policy.safetensors")
+
+
 def test_a_base_of_another_horizon_is_refused(arguments, tmp_path, capsys):
     base = untrained(tiny_config()).hand
     FlowBase(base_layout("hand", 4, RATE), base.sizes, 2).save(tmp_path / "bases" / HAND_FILE, {})

@@ -193,8 +193,16 @@ def test_what_a_run_does_not_look_at_may_change(tmp_path: Path) -> None:
 
 
 def test_a_runs_record_is_a_configuration(tmp_path: Path) -> None:
+    begin(tmp_path, learning_rate=5e-5)
+    known = RlConfig.load(tmp_path / "config.json").deciding("power")
+    assert known == tiny_config(learning_rate=5e-5).deciding("power")
+
+
+def test_a_run_from_before_there_were_records_is_told_as_such(tmp_path: Path) -> None:
     begin(tmp_path)
-    assert RlConfig.load(tmp_path / "config.json").deciding("power") == tiny_config().deciding("power")
+    (tmp_path / "run.json").unlink()
+    with pytest.raises(ValueError, match=r"run.json' is missing, so the run there may be another one"):
+        begin(tmp_path, resume=True)
 
 
 def test_a_growing_residual_goes_on_where_it_was(tmp_path: Path) -> None:
@@ -204,6 +212,8 @@ def test_a_growing_residual_goes_on_where_it_was(tmp_path: Path) -> None:
     grown, resumed = training.space.bounds, begin(tmp_path, "rfs_growing_hand", resume=True)
     assert 0 < grown.max() < 0.15
     assert torch.equal(resumed.policy().space.bounds, grown)
+    with pytest.raises(ValueError, match="control_steps"):  # or it would be smaller than it was
+        begin(tmp_path, "rfs_growing_hand", resume=True, control_steps=72)
 
 
 def test_an_iteration_is_every_environments_whole_episode(tmp_path: Path) -> None:

@@ -121,7 +121,9 @@ def test_names_of_keys():
     assert key_names(b"\x1b\x1b") == ["escape", "escape"]
 
 
-@pytest.mark.parametrize("before", [b"\x1b", b"\x1b\x1b", b"\x1b[", b"\x1b[1", b"\x1bO", b"\x1b[1;5", b"\xc3"])
+@pytest.mark.parametrize(
+    "before", [b"\x1b", b"\x1b\x1b", b"\x1b[", b"\x1b[1", b"\x1bO", b"\x1b[1;5", b"\xc3"]
+)
 def test_what_stops_is_never_swallowed(before):
     assert key_names(before + b" ")[-1:] == ["space"]
 

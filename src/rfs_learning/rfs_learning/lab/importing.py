@@ -1,10 +1,10 @@
 """A recording of Isaac Lab to a demonstration dataset, completely or not at all."""
 
 import json
-import shutil
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -61,16 +61,15 @@ def import_recording(
     if output.exists():
         raise FileExistsError(f"{output} exists; give another output")
     console = console or Console(quiet=True)
-    partial = output.with_name(f".{output.name}.import")
-    shutil.rmtree(partial, ignore_errors=True)
     output.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with LabFile.open(source) as file:
-            result = _Importer(file, choices, partial, console).run()
+    with (
+        TemporaryDirectory(prefix=f".{output.name}.", dir=output.parent) as folder,
+        LabFile.open(source) as file,
+    ):
+        partial = Path(folder, output.name)
+        result = _Importer(file, choices, partial, console).run()
         if result.kept:
             partial.rename(output)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return result
 
 

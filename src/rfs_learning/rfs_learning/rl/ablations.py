@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         seeds = dict.fromkeys(args.seeds)
         jobs = [study.job(variant, seed, output, results) for seed in seeds for variant in variants]
         whole, failed = (True, {}) if args.report else sit(jobs, args.jobs, console)
-        page = write_report(study, results)
+        page = write_report(study, output, results)
     except (ValueError, OSError) as error:
         print(f"rfs ablations: {in_a_sentence(error)}", file=sys.stderr)
         return FAILED

@@ -26,13 +26,13 @@ _HEAD = (
 )
 
 
-def write_report(study: Study, results: Path) -> Path:
-    """Draw everything that is known; the page's path.
+def write_report(study: Study, output: Path, results: Path) -> Path:
+    """Draw everything that is known of runs in `output`; the page's path.
 
     Raises:
         ValueError: a file in the folder is no record of a run.
     """
-    records = {variant.name: _records(study, variant, results) for variant in study.variants}
+    records = {variant.name: _records(study, variant, output, results) for variant in study.variants}
     write_atomically(results / REPORT_FILE, page(study, records).encode())
     return results / REPORT_FILE
 
@@ -60,13 +60,13 @@ def page(study: Study, records: Mapping[str, Sequence[CellRecord]]) -> str:
     return "\n\n".join([f"# {study.name.capitalize()}", text, table(_HEAD, rows), *failed]) + "\n"
 
 
-def _records(study: Study, variant: Variant, results: Path) -> list[CellRecord]:
+def _records(study: Study, variant: Variant, output: Path, results: Path) -> list[CellRecord]:
     """By seed.
 
     Raises:
         ValueError: one was made with other settings.
     """
-    plan = study.job(variant, 0, results, results).plan
+    plan = study.job(variant, 0, output, results).plan
     folder = plan.results / study.task / variant.method
     seeds = sorted(int(file.stem) for file in folder.glob("*.json"))
     cells = [Cell(study.task, variant.method, seed) for seed in seeds]

@@ -23,6 +23,7 @@ class ActionSpace(nn.Module, ABC):
             in. The mean starts at zero.
         latent: the part of u that is the flow's noise a0; may be empty.
         residual: the part of u that is a residual and costs a little in the reward; may be empty.
+        paced: what u means changes with the share of the budget that is spent (`progress`).
     """
 
     dim: int
@@ -31,6 +32,7 @@ class ActionSpace(nn.Module, ABC):
     initial_std: Tensor
     latent: slice = slice(0, 0)
     residual: slice = slice(0, 0)
+    paced: bool = False
 
     @abstractmethod
     def decide(self, observation: Tensor, u: Tensor, noise: Tensor | None) -> Tensor:

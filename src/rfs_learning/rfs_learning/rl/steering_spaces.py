@@ -71,6 +71,7 @@ class FlowSteering(ActionSpace):
         arm = ARM_DIM if dim == HAND_DIM else 0
         self.latent = slice(arm, arm + horizon * dim * latent)
         self._residual_steps, self._grown_at = execute if each_step else 1, grown_at
+        self.paced = grown_at > 0.0
         self.residual = slice(self.latent.stop, self.latent.stop + self._residual_steps * dim * residual)
         self.dim = self.residual.stop
         self.noise_shape = None if latent else (horizon, dim)

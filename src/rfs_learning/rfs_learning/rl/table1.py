@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -24,6 +25,7 @@ from rfs_learning.rl.table1_runner import COMMAND, Ending, Runner
 from rfs_learning.rl.table1_time import TimeLeft, in_words
 from rfs_learning.rl.training import METRICS_FILE
 
+T = TypeVar("T")
 FAILED, INTERRUPTED = 1, 130
 """Exit codes: some cells failed, or nothing could be done; Ctrl-C."""
 SEEDS = (0, 1, 2)
@@ -162,15 +164,21 @@ def make_plan(args: argparse.Namespace) -> tuple[Plan, Sequence[str], Sequence[i
     return plan, tasks, seeds
 
 
+def _whole(given: Sequence[T], usual: Sequence[T]) -> Sequence[T]:
+    """What the report is to have: all of the usual where a part of it was given, else what was given."""
+    return usual if set(given) <= set(usual) else list(dict.fromkeys(given))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line; the exit code is 1 when a cell failed."""
     args, console = build_parser().parse_args(argv), Console()
     try:
         plan, tasks, seeds = make_plan(args)
-        wanted = cells(plan.config, args.methods, args.tasks or tasks, args.seeds or seeds)
+        given_tasks, given_seeds = args.tasks or tasks, args.seeds or seeds
+        wanted = cells(plan.config, args.methods, given_tasks, given_seeds)
         jobs = [Job(plan, cell, str(cell)) for cell in wanted]
         whole, failed = (True, {}) if args.report else sit(jobs, args.jobs, console)
-        page = write_report(plan.results, args.tasks or tasks, len({*seeds, *(args.seeds or ())}))
+        page = write_report(plan.results, _whole(given_tasks, tasks), len(_whole(given_seeds, seeds)))
     except (ValueError, OSError) as error:
         print(f"rfs table1: {in_a_sentence(error)}", file=sys.stderr)
         return FAILED

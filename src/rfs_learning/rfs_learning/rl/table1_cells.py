@@ -10,7 +10,6 @@ import json
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from rfs_policy.checkpoint import write_atomically
 
 from rfs_learning.differing_settings import differences
 from rfs_learning.folder_lock import locked
+from rfs_learning.interrupt import interrupt_at_end_of_input
 from rfs_learning.rl.episode_choices import Noise, Steering, Unsteered
 from rfs_learning.rl.evaluation import EpisodeResults, evaluate
 from rfs_learning.rl.ingredients import Ingredients
@@ -171,7 +171,7 @@ def main(argv: Sequence[str]) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # also where it was started in the background
     torch.set_num_threads(1)
     tell, order = int(argv[0]), json.loads(sys.stdin.readline())
-    threading.Thread(target=_end_with_orderer, daemon=True).start()
+    interrupt_at_end_of_input()
     try:
         run_cell(Plan.from_dict(order["plan"]), Cell(**order["cell"]))
     except KeyboardInterrupt:
@@ -188,14 +188,6 @@ def in_a_sentence(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "the disk is full: make room, then the same command goes on where it ended"
     return str(error) or type(error).__name__
-
-
-def _end_with_orderer() -> None:
-    """Wait until whoever gave the order closes the pipe or ends, then interrupt as Ctrl-C does."""
-    sys.stdin.read()
-    main_thread = threading.main_thread().ident
-    assert main_thread is not None
-    signal.pthread_kill(main_thread, signal.SIGINT)  # to this thread, which may be waiting for a lock
 
 
 if __name__ == "__main__":

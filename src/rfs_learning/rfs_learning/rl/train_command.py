@@ -4,6 +4,7 @@ import argparse
 import errno
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -63,7 +64,8 @@ def _train(args: argparse.Namespace, config: RlConfig) -> RlTraining:
     """Begin or go on, until the budget is spent or an interrupt."""
     print("demonstrations and bases ...", flush=True)
     bases = args.bases or args.output / "bases"
-    with locked(bases):  # another run may be making them
+    ours = bases.resolve() == args.output.resolve()
+    with nullcontext() if ours else locked(bases):  # another run may be making them
         ingredients = Ingredients.prepare(config.task(args.task), config, bases)
     training = RlTraining(args.method, args.task, config, args.output, args.seed, ingredients, args.resume)
     with Progress() as progress:

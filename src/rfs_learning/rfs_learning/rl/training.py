@@ -17,7 +17,6 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from rfs_learning.differing_settings import differences
 from rfs_learning.diverged import DivergedError
 from rfs_learning.interrupt import Interrupt
 from rfs_learning.rl.ingredients import Ingredients
@@ -27,12 +26,11 @@ from rfs_learning.rl.policy import FILE_NAME, SteeredPolicy
 from rfs_learning.rl.ppo import make_actor, make_ppo
 from rfs_learning.rl.rl_config import RlConfig, RlTask
 from rfs_learning.rl.training_state import require_state, restore_state, save_state
+from rfs_learning.run_identity import RUN_FILE, require_same_run
 
 METRICS_FILE = "metrics.jsonl"
 CONFIG_FILE = "config.json"
 """All settings; `./rfs train rl --config` takes it."""
-RUN_FILE = "run.json"
-"""What a resumed run must have in common with what it goes on from."""
 _SAVE_EVERY = 10  # iterations
 
 
@@ -199,7 +197,7 @@ class RlTraining:
         self.folder.mkdir(parents=True, exist_ok=True)
         if resume:
             require_state(self.folder)
-            self._require_same_run()
+            require_same_run(self.folder, self._identity)
             self.iteration, self.control_steps = restore_state(self.folder, self.ppo)
             self._cut_metrics()
         elif (self.folder / METRICS_FILE).exists():
@@ -213,22 +211,13 @@ class RlTraining:
             self.save()  # so that there is something to go on from, whenever the run ends
 
     def _identify(self) -> dict[str, Any]:
-        """All that may not differ; the budget may grow. The space: its base, or what was fitted instead."""
+        """All that may not differ; the budget may grow where nothing depends on it. The space: its base, or
+        what was fitted instead."""
         settings = self.config.deciding(self.task)
-        settings["ppo"].pop("control_steps")
+        if not self.space.paced:
+            settings["ppo"].pop("control_steps")
         space = hashlib.sha256(save_tensors(self.space.state_dict())).hexdigest()
         return {"method": self.method, "task": self.task, "seed": self.seed, "space": space, **settings}
-
-    def _require_same_run(self) -> None:
-        file = self.folder / RUN_FILE
-        before = json.loads(file.read_text()) if file.is_file() else {}
-        different = differences(before, self._identity)
-        if different:
-            raise ValueError(
-                f"the run in '{self.folder}' was begun with other settings; now: {', '.join(different)}: "
-                f"resume it with --config {self.folder / CONFIG_FILE} and its own bases, or choose another "
-                "--output"
-            )
 
     def _cut_metrics(self) -> None:
         """Forget lines of iterations after the checkpoint: they will come again."""

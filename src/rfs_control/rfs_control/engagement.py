@@ -75,7 +75,7 @@ class Engagement:
 
     @property
     def hindered(self) -> bool:
-        """Whether it should follow the policy and does not, but for the moment in which joints are latched."""
+        """Whether it should follow the policy and does not, except while joints are being latched."""
         asked = self._latch_from is not None and self.reason != _TO_BE_LATCHED
         return self.state == State.HOLDING and (self.engaged or asked)
 

@@ -53,18 +53,17 @@ def from_settings(name: str, packaged: Sequence[str], what: str, make: Callable[
         ValueError: there is no such file, it is not YAML, or its entries make no sense; the text names it as
             a `what`.
     """
-    file = Path(name)
-    if name not in packaged and not file.is_file():
+    if name not in packaged and not Path(name).is_file():
         raise ValueError(f"there is no {what} '{name}': give {', '.join(packaged)} or a YAML file")
-    source = files("rfs_learning").joinpath(f"config/{name}.yaml") if name in packaged else file
     try:
-        return make(file.stem, _entries(source.read_text()))
-    except (yaml.YAMLError, UnicodeDecodeError, TypeError, ValueError) as error:
+        entries = packaged_entries(name) if name in packaged else own_entries(name)
+        return make(Path(name).stem, entries)
+    except (TypeError, ValueError) as error:
         raise ValueError(f"the {what} '{name}' cannot be used: {error}") from error
 
 
 def _entries(text: str) -> Any:
-    return yaml.load(text, _Loader)  # noqa: S506: it is a safe loader
+    return yaml.load(text, _Loader)  # a safe one
 
 
 def require_entries(values: Any, known: set[str], needed: set[str], what: str) -> None:

@@ -15,7 +15,7 @@ from rfs_learning.rl.ingredients import Ingredients
 from rfs_learning.rl.methods import METHODS, find_method
 from rfs_learning.rl.rl_config import RlConfig
 from rfs_learning.rl.training import DivergedError, RlTraining
-from rfs_learning.training_run import alone_in
+from rfs_learning.training_run import DIVERGED, alone_in
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             training = _train(args, config)
     except DivergedError as error:
         print(f"rfs train rl: {error}", file=sys.stderr)
-        return 3
+        return DIVERGED
     except (ValueError, OSError, ImportError) as error:
         print(f"rfs train rl: {_in_a_sentence(error)}", file=sys.stderr)
         return 1

@@ -16,6 +16,7 @@ PAIRS = (
     ("dsrl_hand_arm", "residual_hand_arm"),
     ("rfs_hand", "dsrl_hand"),
     ("rfs_chunk_hand", "rfs_hand"),
+    ("rfs_chunk_hand", "vqvae"),
 )
 """Methods that differ in one thing."""
 NOTHING, OVERALL = "-", "overall"

@@ -110,7 +110,7 @@ def test_the_report_compares_with_the_nearest_reference_above(tmp_path):
         for line in write_report(study, tmp_path / "runs", tmp_path).read_text().splitlines()
         if line.startswith("| `")
     ]
-    assert [row.split(" | ")[3].partition(" ")[0] for row in rows] == ["-", "**+0.100", "-", "-", "**+0.200"]
+    assert [row.split(" | ")[3].partition(" ")[0] for row in rows] == ["-", "+0.100", "-", "-", "+0.200"]
 
 
 def test_a_difference_of_one_seed_knows_its_episodes_only(tmp_path):

@@ -99,6 +99,13 @@ def test_differences_that_hold_no_zero_are_bold(plan: Plan) -> None:
     assert not row(text, "## Differences", "RFS, hand + arm - DSRL, hand + arm")[5].startswith("**")
 
 
+def test_a_difference_of_one_seed_is_never_bold(plan: Plan) -> None:
+    write(plan, "rfs_hand_arm", [196])
+    write(plan, "residual_hand_arm", [40, 42, 44])
+    one = row(page(read(plan)), "## Differences", "RFS, hand + arm - Residual RL, hand + arm")
+    assert one[5].startswith("+0.770 [+0.")
+
+
 def test_one_task_has_no_overall(plan: Plan) -> None:
     write(plan, "rfs_hand", [180, 190])
     text = page(Results.read(plan.results, ["power"], 3))

@@ -45,9 +45,10 @@ def page(study: Study, records: Mapping[str, Sequence[CellRecord]]) -> str:
         f"grasps, {steps:,} control steps a run, {episodes} episodes in the last evaluation. Mean ± standard "
         "deviation over seeds and 95 % interval (Student's over seeds, Wilson's over one seed's episodes, "
         "the wider at each end; with one seed Wilson's alone). Difference: from the nearest row above "
-        "without one, bold where 0 is outside: of many comparisons some are bold by chance. Area: under the "
-        "learning curve. Infeasible: fingers more than 0.5 cm in each other, of the episodes that lifted. "
-        "Roughness as in table 1."
+        "without one, bold where 0 is outside and both have two seeds or more (an interval from one "
+        "knows its episodes only, and training's chance is larger): of many comparisons some are bold by "
+        "chance. Area: under the learning curve. Infeasible: fingers more than 0.5 cm in each other, of the "
+        "episodes that lifted. Roughness as in table 1."
     )
     finished = {name: [record for record in found if record.finished] for name, found in records.items()}
     rows = [_row(variant, finished[variant.name], finished[variant.reference]) for variant in study.variants]
@@ -87,7 +88,7 @@ def _row(variant: Variant, records: Sequence[CellRecord], usual: Sequence[CellRe
         name,
         str(len(records)),
         with_interval(rate_estimate(counts)),
-        signed(difference),
+        signed(difference, min(len(records), len(usual))),
         with_interval(rate_estimate([record.count("sampled") for record in records])),
         _steps(records),
         f"{_mean(records, lambda record: area(record.rates)):.2f}",

@@ -75,12 +75,16 @@ def differences(results: Results) -> str:
         row = [f"{label(first)} - {label(second)}"]
         for column in _columns(results):
             found = [results.difference(first, second, column, noise) for noise in NOISES]
-            row += map(signed, [*found, results.area_difference(first, second, column)])
+            found.append(results.area_difference(first, second, column))
+            tasks = results.tasks if column is None else (column,)
+            seeds = min(len(results.of(each, task)) for each in (first, second) for task in tasks)
+            row += [signed(difference, seeds) for difference in found]
             row.append(_paper_difference(first, second, column or OVERALL))
         rows.append(row)
     text = (
         "95 % intervals (Welch over seeds, Newcombe over episodes, the wider at each end); bold: 0 is "
-        "outside. Of many comparisons some are bold by chance. Area: under the learning curve."
+        "outside, with two seeds or more. Of many comparisons some are bold by chance. Area: under the "
+        "learning curve."
     )
     return f"## Differences\n\n{text}\n\n" + table(head, rows)
 
@@ -202,14 +206,15 @@ def with_interval(estimate: Estimate | None) -> str:
     return text if math.isnan(estimate.low) else f"{text} [{estimate.low:.2f}, {estimate.high:.2f}]"
 
 
-def signed(estimate: Estimate | None) -> str:
-    """`+0.031 [-0.02, 0.08]`, bold where 0 is outside."""
+def signed(estimate: Estimate | None, seeds: int) -> str:
+    """`+0.031 [-0.02, 0.08]`, bold where 0 is outside and both have at least two seeds: an interval from one
+    knows its episodes only, and training's chance is larger."""
     if estimate is None:
         return NOTHING
     if math.isnan(estimate.low):
         return f"{estimate.mean:+.3f}"
     text = f"{estimate.mean:+.3f} [{estimate.low:+.2f}, {estimate.high:+.2f}]"
-    return f"**{text}**" if estimate.low > 0 or estimate.high < 0 else text
+    return f"**{text}**" if seeds > 1 and (estimate.low > 0 or estimate.high < 0) else text
 
 
 def in_percent(estimate: Estimate | None) -> str:

@@ -82,6 +82,13 @@ def test_other_keys_are_buttons(keyboard, terminal):
     assert not keyboard.reading.axes.any()
 
 
+def test_keys_that_come_together_are_told_one_by_one(keyboard, terminal):
+    os.write(terminal[0], b" \r")
+    seen: list = []
+    wait(lambda: seen.extend(keyboard.changes()) or len(seen) >= 3)
+    assert [buttons for _, buttons in seen] == [frozenset({"space"}), frozenset({"enter"}), frozenset()]
+
+
 def test_a_held_key_stays_and_ends_soon_after_its_last_repetition():
     keys = HeldKeys(0.5, 0.15)
     keys.type("w", 0.0)

@@ -102,8 +102,9 @@ class Keyboard(ThreadedDevice):
         try:
             while not self._ended.is_set():
                 typed, now = terminal.read(_LOOK), time.monotonic()
-                for key in typed:
+                for key in typed:  # each is told, though the next one ends it
                     (axes if key in settings.keys else commands).type(key, now)
+                    self._put(self._axes(axes.at(now)), commands.at(now))
                 self._put(self._axes(axes.at(now)), commands.at(now))
         finally:
             terminal.close()

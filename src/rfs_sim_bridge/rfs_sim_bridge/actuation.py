@@ -1,14 +1,11 @@
 """What lies between joint targets and motors: nothing in the training robot, latency and lag in others."""
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
-from rfs_sim_bridge.robot_shift import RobotShift
-
 Array = NDArray[np.float64]
 _ARM = 7
+_AT_ONCE = 1e-9  # s: a lag that no physics step notices, and that can be divided by
 
 
 class Actuation:
@@ -17,14 +14,22 @@ class Actuation:
     Args:
         num_envs: n.
         timestep: of the physics, s.
-        shift: its `latency` and `hand_lag`; without both, targets pass unchanged.
+        latency, hand_lag: the longest that any episode has, s. Without both, targets pass unchanged.
     """
 
-    def __init__(self, num_envs: int, timestep: float, shift: RobotShift) -> None:
-        self._delay = round(shift.latency / timestep)
-        self._follow = -math.expm1(-timestep / shift.hand_lag) if shift.hand_lag else 1.0
-        self._pending = np.zeros((num_envs, self._delay, 23))
+    def __init__(self, num_envs: int, timestep: float, latency: float, hand_lag: float) -> None:
+        self._timestep, self._lags = timestep, hand_lag > 0.0
+        self._longest = round(latency / timestep)
+        self._delay = np.zeros(num_envs, np.int64)
+        self._follow = np.ones((num_envs, 1))
+        self._pending = np.zeros((num_envs, self._longest, 23))
         self._fingers = np.zeros((num_envs, 16))
+
+    def begin(self, ids: NDArray, latency: Array, hand_lag: Array) -> None:
+        """Episodes in environments `ids`: seconds from a target to the motors, and time constants (s) with
+        which fingers follow, each (len(ids),)."""
+        self._delay[ids] = np.rint(latency / self._timestep)
+        self._follow[ids, 0] = -np.expm1(-self._timestep / np.maximum(hand_lag, _AT_ONCE))
 
     def latch(self, ids: NDArray, joints: Array) -> None:
         """Environments `ids` stand still at `joints` (len(ids), 23), rad; nothing is under way."""
@@ -33,10 +38,13 @@ class Actuation:
 
     def reach(self, targets: Array) -> Array:
         """What the motors are told in the next k physics steps: of targets (n, k, 23), (n, k, 23) rad."""
-        if self._delay:
+        if self._longest:
             queue = np.concatenate([self._pending, targets], axis=1)
-            targets, self._pending = queue[:, : targets.shape[1]], queue[:, targets.shape[1] :]
-        return targets if self._follow == 1.0 else self._lagged(targets)
+            first = self._longest - self._delay
+            now = first[:, None] + np.arange(targets.shape[1])
+            self._pending = queue[:, targets.shape[1] :]
+            targets = queue[np.arange(len(queue))[:, None], now]
+        return self._lagged(targets) if self._lags else targets
 
     def _lagged(self, targets: Array) -> Array:
         reached = targets.copy()

@@ -7,11 +7,11 @@ from rfs_description.robot import ARM_HOME, ARM_LOWER, ARM_UPPER, HAND_HOME, HAN
 
 from rfs_sim_bridge.engine import Array, Start
 from rfs_sim_bridge.objects import ObjectSpec
-from rfs_sim_bridge.task_config import DisturbanceConfig, TaskConfig
+from rfs_sim_bridge.task_config import ActuationConfig, DisturbanceConfig, TaskConfig
 
 _DROP = 0.001  # m: objects start a little over the table
 # Each factor has its own stream, so that changing one leaves the others as they were.
-_STREAMS = ("robot", "object", "physics", "disturbance", "camera", "picture", "viewpoint")
+_STREAMS = ("robot", "object", "physics", "disturbance", "camera", "picture", "viewpoint", "actuation")
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Episode:
     camera_translation (c, 3) m and camera_rotation (c, 3) rotation vectors, rad: errors of the camera poses.
     cloud_key: picks the rays and the depth noise of each frame.
     picture_translation, picture_rotation (3,), picture_key: the same for the camera that takes pictures.
+    latency, hand_lag: s, of the motors (`actuation.Actuation`).
     """
 
     start: Start
@@ -34,6 +35,8 @@ class Episode:
     picture_translation: Array
     picture_rotation: Array
     picture_key: int
+    latency: float
+    hand_lag: float
 
 
 def draw(seed: int, spec: ObjectSpec, config: TaskConfig) -> Episode:
@@ -53,6 +56,7 @@ def draw(seed: int, spec: ObjectSpec, config: TaskConfig) -> Episode:
     cameras = len(cloud.cameras)
     spread = cloud.camera_spread * rng["viewpoint"].uniform(-1.0, 1.0, (cameras, 3))
     shift, turn = config.shift.camera_errors(cloud.cameras + spread)
+    latency, hand_lag = _delays(rng["actuation"], config.actuation)
     return Episode(
         start=start,
         disturbance=_pulses(rng["disturbance"], config.max_steps, config.disturbance),
@@ -63,6 +67,8 @@ def draw(seed: int, spec: ObjectSpec, config: TaskConfig) -> Episode:
         picture_translation=camera.extrinsics_translation * rng["picture"].standard_normal(3),
         picture_rotation=camera.extrinsics_rotation * rng["picture"].standard_normal(3),
         picture_key=int(rng["picture"].integers(2**62)),
+        latency=config.shift.latency + latency,
+        hand_lag=config.shift.hand_lag + hand_lag,
     )
 
 
@@ -84,6 +90,12 @@ def _turn(w: float, z: float, quaternion: tuple[float, float, float, float]) -> 
     """Rotate a quaternion (xyzw) about the vertical by the quaternion (0, 0, z, w)."""
     a, b, c, d = quaternion
     return np.array([w * a - z * b, w * b + z * a, w * c + z * d, w * d - z * c])
+
+
+def _delays(rng: np.random.Generator, config: ActuationConfig) -> tuple[float, float]:
+    """Latency and lag of the fingers, s."""
+    latency, hand_lag = float(rng.uniform(*config.latency)), float(rng.uniform(*config.hand_lag))
+    return (latency, hand_lag) if rng.random() < config.share else (0.0, 0.0)
 
 
 def _pulses(rng: np.random.Generator, steps: int, config: DisturbanceConfig) -> Array:

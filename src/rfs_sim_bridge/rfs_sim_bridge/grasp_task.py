@@ -51,7 +51,7 @@ class GraspTask:
         self._exposures: dict[int, Exposure] = {}
         self._disturbance = np.zeros((num_envs, self.config.max_steps, 23))
         self._motion = LinearMotion(num_envs, self.config.substeps)
-        self._actuation = Actuation(num_envs, self.config.timestep, self.config.shift)
+        self._actuation = _actuation(self.config, num_envs)
         self.command = self._composed = Command.from_joints(np.zeros((num_envs, 23)))
         self.steps, self._ticks, self._held = (np.zeros(num_envs, np.int64) for _ in range(3))
         self._rest = np.zeros((num_envs, 3))
@@ -80,6 +80,8 @@ class GraspTask:
             self._exposures[int(env)] = Exposure.of(episode, self.config.camera, self.config.shift)
             self._rest[env] = episode.start.object_position
             self._rest[env, 2] = episode.start.object.rest_height
+        delays = np.array([(episode.latency, episode.hand_lag) for episode in episodes]).reshape(-1, 2)
+        self._actuation.begin(ids, *delays.T)
         for counter in (self.steps, self._ticks, self._held):
             counter[ids] = 0
         self.success[ids] = self._at_limit[ids] = False
@@ -248,3 +250,10 @@ class GraspTask:
     def privileged(self) -> NDArray[np.float32]:
         """(n, p) what only a simulator knows; columns are `observations.PRIVILEGED_NAMES`."""
         return observations.privileged(self.engine.state, self.state(), self.target_position)
+
+
+def _actuation(config: TaskConfig, num_envs: int) -> Actuation:
+    """With room for the longest latency that an episode may have."""
+    latency, hand_lag = config.actuation.latency[1], config.actuation.hand_lag[1]
+    shift = config.shift
+    return Actuation(num_envs, config.timestep, shift.latency + latency, shift.hand_lag + hand_lag)

@@ -58,6 +58,31 @@ class DisturbanceConfig:
 
 
 @dataclass(frozen=True)
+class ActuationConfig:
+    """What lies between joint targets and motors, drawn for each episode, in addition to the robot's own
+    (`shift`): latency (s) of arm and fingers, time constant (s) with which fingers follow; share: of the
+    episodes that have any of it."""
+
+    latency: Range = (0.0, 0.0)
+    hand_lag: Range = (0.0, 0.0)
+    share: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_kinds(self, "actuation.")
+        for name in ("latency", "hand_lag"):
+            low, high = getattr(self, name)
+            if not 0.0 <= low <= high < math.inf:
+                raise ValueError(
+                    f"actuation.{name} is {[low, high]}: two times in seconds, 0 or more, the shorter first"
+                )
+        if not 0.0 <= self.share <= 1.0:
+            raise ValueError(f"actuation.share must be 0 to 1, got {self.share}")
+
+
+NO_ACTUATION = ActuationConfig()
+
+
+@dataclass(frozen=True)
 class CloudConfig:
     """Point clouds: number of points, rays cast for them and their aim, noise, camera positions (m, base
     frame) and how far from there an episode's cameras stand at most along each axis (m)."""
@@ -106,6 +131,7 @@ class TaskConfig:
     cloud: CloudConfig = field(default_factory=CloudConfig)
     camera: CameraConfig = field(default_factory=CameraConfig)
     shift: RobotShift = field(default_factory=RobotShift)
+    actuation: ActuationConfig = field(default_factory=ActuationConfig)
 
     def __post_init__(self) -> None:
         check_kinds(self)
@@ -187,10 +213,12 @@ class TaskConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for config files; `from_dict` gives an equal TaskConfig back. A training robot's has no
-        entry `shift`, as files that were written before there were other robots."""
+        entries `shift` and `actuation`, as files that were written before there were other robots."""
         values = asdict(self)
         if self.shift == TRAINING_ROBOT:
             del values["shift"]
+        if self.actuation == NO_ACTUATION:
+            del values["actuation"]
         return values
 
 

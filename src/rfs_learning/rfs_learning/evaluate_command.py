@@ -28,7 +28,7 @@ _EPISODES, _OBJECTS = 100, ("train",)
 def build_parser() -> argparse.ArgumentParser:
     """Arguments of `./rfs evaluate`."""
     parser = argparse.ArgumentParser(prog="rfs evaluate", description="Success rate of a policy.")
-    parser.add_argument("--policy", default="default", help="checkpoint; 'default' is the one that ships")
+    parser.add_argument("--policy", default="default", help="checkpoint; 'default' and 'distilled' ship")
     parser.add_argument(
         "--modulation",
         metavar="PATH",

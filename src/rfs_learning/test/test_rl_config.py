@@ -1,10 +1,14 @@
 """Settings of reinforcement learning: they come back from plain data, and a wrong entry is named."""
 
 import json
+from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from rfs_learning.rl.distill_config import DistillConfig
 from rfs_learning.rl.rl_config import RlConfig
+from rfs_sim_bridge.task_config import NO_ACTUATION
 
 
 def load(folder: Path, text: str) -> RlConfig:
@@ -22,6 +26,16 @@ def test_a_file_changes_its_entries_only(tmp_path):
     changed, packaged = load(tmp_path, "ppo: {gamma: 0.9, hidden: [8]}"), RlConfig.load()
     assert changed == packaged.with_ppo(gamma=0.9, hidden=(8,)) != packaged
     assert load(tmp_path, "") == packaged
+
+
+def test_teachers_of_a_student_differ_from_table_1_in_actuation_and_budget_alone():
+    usual, teacher = RlConfig.load(), RlConfig.load(files("rfs_learning") / "config" / "teacher.yaml")
+    actuation = DistillConfig.load().task.actuation
+    assert actuation != NO_ACTUATION
+    for name, task in teacher.tasks.items():
+        assert task.task == replace(usual.task(name).task, actuation=actuation)
+        assert task.objects == usual.task(name).objects
+    assert replace(teacher, tasks=usual.tasks) == usual.with_ppo(control_steps=512_000)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ setup(
     description="Point-cloud flow-matching policy: push and reverse, modulation, checkpoints, node",
     license="Apache-2.0",
     packages=find_packages(exclude=["test"]),
-    package_data={"": ["*.yaml", "data/*", "data/adapted/*", "config/*"]},
+    package_data={"": ["*.yaml", "data/*", "data/adapted/*", "data/distilled/*", "config/*"]},
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/rfs_policy"]),
         ("share/rfs_policy", ["package.xml"]),

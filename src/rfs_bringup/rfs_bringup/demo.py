@@ -32,7 +32,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--protocol", metavar="NAME", help="the trials of './rfs evaluate --protocol NAME', as in 'paper'"
     )
-    parser.add_argument("--policy", default="default", help="checkpoint; 'default' is the one that ships")
+    parser.add_argument(
+        "--policy",
+        help="checkpoint; 'distilled' and 'default' ship (default: distilled, with --modulation default)",
+    )
     parser.add_argument(
         "--modulation",
         default="",
@@ -93,7 +96,8 @@ def _prepare(args: argparse.Namespace, protocol: Protocol | None) -> DemoRun:
     robot = RobotChoice.of(args)
     jobs = _jobs(args, protocol, robot.of_task(TaskConfig.default()))
     folder = args.output.resolve() / time.strftime("%Y%m%d-%H%M%S")
-    run = DemoRun(folder, jobs, args.sim_time, args.policy, args.modulation, args.reward, robot, args.sim)
+    policy = args.policy or ("default" if args.modulation else "distilled")
+    run = DemoRun(folder, jobs, args.sim_time, policy, args.modulation, args.reward, robot, args.sim)
     run.prepare()
     return run
 

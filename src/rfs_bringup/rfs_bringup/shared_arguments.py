@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from rfs_policy.checkpoint import SHIPPED
+
 from rfs_bringup import isaaclab_workspace
 from rfs_bringup.arguments import Argument, Value
 from rfs_bringup.node_spec import NodeSpec
@@ -28,7 +30,12 @@ SEVERITY = Argument(
     "",
     "How much robot:=target differs from the training's: 0 not at all, 1 as its settings say; empty: 1",
 )
-POLICY = Argument("policy", "default", "Checkpoint to run, a path; default: the one shipped with rfs_policy")
+POLICY = Argument(
+    "policy",
+    "default",
+    "Checkpoint to run, a path; or one that ships: default, cloned from demonstrations, or distilled from "
+    "reinforcement learning",
+)
 MODULATION = Argument(
     "modulation",
     "",
@@ -69,7 +76,7 @@ def check_shared(values: Mapping[str, Value]) -> None:
         raise ValueError(
             "sim_time:=lockstep needs a simulator (sim:=mujoco): only that waits for each action"
         )
-    if values["policy"] != "default" and not Path(str(values["policy"])).expanduser().exists():
+    if values["policy"] not in SHIPPED and not Path(str(values["policy"])).expanduser().exists():
         raise FileNotFoundError(f"policy:={values['policy']}: there is no such checkpoint file or folder")
     if not (values["modulation"] in ("", "adapted") or Path(str(values["modulation"])).expanduser().exists()):
         raise FileNotFoundError(f"modulation:={values['modulation']}: there is no such file or folder")

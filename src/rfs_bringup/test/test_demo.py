@@ -33,6 +33,26 @@ def test_a_demo_leaves_figures_bags_and_a_page(tmp_path: Path, capsys: pytest.Ca
 
 
 @pytest.mark.parametrize(
+    ("words", "policy"),
+    [
+        ([], "distilled"),
+        (["--robot", "target"], "distilled"),
+        (["--modulation", "adapted"], "default"),
+        (["--modulation", "adapted", "--policy", "distilled"], "distilled"),
+    ],
+)
+def test_the_demos_policy_is_the_distilled_one_unless_one_is_adapted(
+    words: list[str], policy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = []
+    monkeypatch.setattr(demo, "run_stack", lambda run, console: ran.append(run) or 0)
+    demo.main([*words, "--output", str(tmp_path)])
+    assert [run.policy for run in ran] == [policy]
+    parameters = {node.name: node.parameters for node in ran[0].nodes()}
+    assert parameters["policy"]["policy"] == policy
+
+
+@pytest.mark.parametrize(
     ("words", "named"),
     [
         (["--object", "cow"], "unknown object 'cow'"),

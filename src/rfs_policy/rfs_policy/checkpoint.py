@@ -24,7 +24,9 @@ from rfs_policy.tensor_checks import require_finite
 FORMAT = "rfs-flow-policy"
 VERSION = 1
 FILE_NAME = "policy.safetensors"
-SHIPPED = "default"
+SHIPPED = {"default": "data", "distilled": "data/distilled"}
+"""Names of the checkpoints that ship, and where: cloned from scripted demonstrations, and distilled from
+teachers that reinforcement learning made."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def load_checkpoint(path: str | os.PathLike[str], layout: Layout | None = None) 
     """Read and check a checkpoint.
 
     Args:
-        path: the file, or the folder that holds `policy.safetensors`, or 'default'.
+        path: the file, or the folder that holds `policy.safetensors`, or a name in `SHIPPED`.
         layout: what the caller works with; names, horizon, rate and cloud size must all agree.
 
     Raises:
@@ -103,9 +105,10 @@ def file_id(file: Path) -> str:
 
 
 def checkpoint_file(path: str | os.PathLike[str]) -> Path:
-    """The checkpoint's file, given it or its folder; 'default' is the one that ships with this package."""
-    if os.fspath(path) == SHIPPED:
-        return Path(str(files("rfs_policy").joinpath("data", FILE_NAME)))
+    """The checkpoint's file, given it, its folder, or the name of one that ships with this package."""
+    folder = SHIPPED.get(os.fspath(path))
+    if folder is not None:
+        return Path(str(files("rfs_policy").joinpath(folder, FILE_NAME)))
     path = Path(path).expanduser()
     return path if path.suffix == ".safetensors" or path.is_file() else path / FILE_NAME
 

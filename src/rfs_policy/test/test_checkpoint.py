@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from rfs_policy.checkpoint import FILE_NAME, FORMAT, file_id, load_checkpoint, save_checkpoint
+from rfs_policy.checkpoint import FILE_NAME, FORMAT, SHIPPED, file_id, load_checkpoint, save_checkpoint
 from rfs_policy.layout import ARM_JOINTS_23, DELTA_POSE
 from rfs_policy.onnx_base import OnnxBase
 from rfs_policy.torch_base import checkpoint_of, network_of
@@ -22,6 +22,11 @@ def test_round_trip(tmp_path, checkpoint):
     assert loaded.tensors.keys() == checkpoint.tensors.keys()
     for name, tensor in checkpoint.tensors.items():
         np.testing.assert_array_equal(loaded.tensors[name], tensor)
+
+
+def test_those_that_ship_have_names_and_drive_the_stacks_robot():
+    shipped = {name: load_checkpoint(name, DELTA_POSE) for name in SHIPPED}
+    assert len({checkpoint.id for checkpoint in shipped.values()}) == len(shipped) == 2
 
 
 def test_the_file_itself_can_be_named(tmp_path, checkpoint):

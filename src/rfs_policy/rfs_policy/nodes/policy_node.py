@@ -3,7 +3,7 @@
 Callbacks only keep the newest messages; a thread of its own acts, in realtime at absolute deadlines, in
 lockstep as soon as an observation is complete. Offers `/rfs/policy/reset`.
 
-Parameters: `sim_time` ("realtime" or "lockstep"), `policy` (checkpoint; "default": the one that ships),
+Parameters: `sim_time` ("realtime" or "lockstep"), `policy` (checkpoint; "default" and "distilled" ship),
 `modulation` (checkpoint of one that was trained for this policy; empty: none),
 `rate` (Hz; must be the checkpoint's), `seed` (of the noise), `max_age` (s; older inputs are not acted on in
 realtime).

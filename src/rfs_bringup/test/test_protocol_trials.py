@@ -25,7 +25,7 @@ region: {rows: 1, columns: 2}
 def test_nodes_and_process_give_the_same_trials(tmp_path: Path) -> None:
     file, alone = tmp_path / "protocol.yaml", tmp_path / "process.json"
     file.write_text(PROTOCOL)
-    words = ["--protocol", str(file), "--robot", "target", "--severity", "0.8"]
+    words = ["--policy", "distilled", "--protocol", str(file), "--robot", "target", "--severity", "0.8"]
     assert evaluate_command.main([*words, "--json", str(alone)]) == 0
     assert demo.main([*words, "--output", str(tmp_path / "demo")]) == 0
     process = EvaluationRecord.read(alone)

@@ -89,6 +89,6 @@ def _require_enough(quota: Quota) -> None:
         if kept < wanted:
             raise ValueError(
                 f"the teacher of '{name}' succeeded in {kept} of {tried} episodes, {wanted} successes are "
-                "needed: train it with config/teacher.yaml, whose motors are as late as in these rollouts, or "
-                "longer, or ask for fewer `rollouts`"
+                "needed: train it with config/teacher.yaml, whose motors are as late as in these rollouts, "
+                "or longer, or ask for fewer `rollouts`"
             )

@@ -108,16 +108,23 @@ def test_a_share_of_the_episodes_meets_the_training_robot_itself():
 
 def test_an_episode_with_latency_moves_later_and_does_not_depend_on_its_neighbors():
     late = TaskConfig.from_dict(
-        {**TaskConfig.default().to_dict(), "actuation": {"latency": [0.0, 0.1], "hand_lag": [0.0, 0.1]}}
+        {**TaskConfig.default().to_dict(), "actuation": {"latency": [0.05, 0.1], "hand_lag": [0.05, 0.1]}}
     )
-    several, alone = GraspTask(late, 3), GraspTask(late, 1, [GraspTask(late, 3).objects[1].name])
+    several = GraspTask(late, 3)
+    alone, punctual = (
+        GraspTask(config, 1, [several.objects[1].name]) for config in (late, TaskConfig.default())
+    )
     several.reset([7, 8, 9])
     alone.reset([8])
-    action = np.full((3, 22), 0.01)
+    punctual.reset([8])
+    start, action = alone.joint_positions.copy(), np.full((3, 22), 0.02)
     for _ in range(5):
         several.step(action)
         alone.step(action[:1])
+        punctual.step(action[:1])
     np.testing.assert_array_equal(several.joint_positions[1], alone.joint_positions[0])
+    moved, usual = (np.abs(task.joint_positions - start).sum() for task in (alone, punctual))
+    assert moved < 0.8 * usual
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Limits of what the robot may be told: one place, read from YAML."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntFlag
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,10 @@ class Limits:
         """
         values, source = limit_file.read(path, "limits.yaml", (*_RATES, *_BOX))
         return cls(**_checked(values, source), period=limit_file.positive(period, "the control period"))
+
+    def slowed(self, share: float) -> "Limits":
+        """The same limits with every speed at this share of what it was."""
+        return replace(self, **{rate: share * getattr(self, rate) for rate in _RATES})
 
 
 def _checked(values: dict[str, Any], source: str) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class GraspTask:
         chosen = find_objects(objects)
         self.objects: list[ObjectSpec] = [chosen[i % len(chosen)] for i in range(num_envs)]
         self.engine = engine or make_engine(self.config, num_envs, threads)
-        self.limits = Limits.load(period=self.config.period)
+        self.limits = Limits.load(period=self.config.period).slowed(self.config.speed)
         self._caster = CloudCaster(self.config.cloud, num_envs, threads)
         self._exposures: dict[int, Exposure] = {}
         self._disturbance = np.zeros((num_envs, self.config.max_steps, 23))

@@ -119,12 +119,13 @@ class CameraConfig:
 @dataclass(frozen=True)
 class TaskConfig:
     """All settings of `GraspTask`; `default()` reads the packaged YAML, `replace` from dataclasses changes
-    some."""
+    some. speed: what the robot may do here, as a share of the executor's limits of speed."""
 
     engine: str = "mujoco"
     control_rate: float = 10.0
     timestep: float = 0.0025
     episode_seconds: float = 8.0
+    speed: float = 1.0
     success: SuccessConfig = field(default_factory=SuccessConfig)
     reset: ResetConfig = field(default_factory=ResetConfig)
     disturbance: DisturbanceConfig = field(default_factory=DisturbanceConfig)
@@ -140,6 +141,8 @@ class TaskConfig:
         for name in ("control_rate", "timestep", "episode_seconds"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be more than 0, got {getattr(self, name)}")
+        if not 0.0 < self.speed <= 1.0:
+            raise ValueError(f"speed must be more than 0 and at most 1, got {self.speed}")
         steps = 1.0 / self.control_rate / self.timestep
         if abs(steps - round(steps)) > 1e-6:
             raise ValueError(
@@ -212,13 +215,15 @@ class TaskConfig:
         return _build(cls, entries, "task")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for config files; `from_dict` gives an equal TaskConfig back. A training robot's has no
-        entries `shift` and `actuation`, as files that were written before there were other robots."""
+        """Plain data for config files; `from_dict` gives an equal TaskConfig back. What changes nothing of
+        `shift`, `actuation` and `speed` is left out, as in files from before there was any of it."""
         values = asdict(self)
         if self.shift == TRAINING_ROBOT:
             del values["shift"]
         if self.actuation == NO_ACTUATION:
             del values["actuation"]
+        if self.speed == 1.0:
+            del values["speed"]
         return values
 
 

@@ -4,7 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rfs_control.command import Command
+from rfs_control.limits import Limit, Limits
 from rfs_description.robot import ARM_LOWER, ARM_UPPER
 from rfs_sim_bridge.grasp_task import GraspTask
 from rfs_sim_bridge.objects import object_names
@@ -190,6 +193,21 @@ def test_twenty_hertz_has_half_the_period():
     assert task.limits.period == pytest.approx(0.05)
 
 
+@settings(max_examples=10, deadline=None)
+@given(speed=st.floats(0.05, 1.0), seed=st.integers(0, 1000))
+def test_a_slowed_robot_is_commanded_no_faster_and_says_what_was_cut(speed, seed):
+    task = GraspTask(replace(TaskConfig.default(), speed=speed), num_envs=1, objects=["cylinder"])
+    task.reset([seed])
+    before, full = task.command, Limits.load(period=task.config.period)
+    far = np.full((1, 22), 2.0)
+    executed, flags = task.begin_step(far)
+    assert np.linalg.norm(executed[0, :3]) == pytest.approx(speed * full.translation_step)
+    assert np.linalg.norm(executed[0, 3:6]) == pytest.approx(speed * full.rotation_step)
+    moved = np.abs(task.command.fingers - before.fingers)
+    assert moved.max() == pytest.approx(speed * full.finger_step)
+    assert flags[0] & Limit.TRANSLATION
+
+
 def test_unknown_object_lists_the_known_ones():
     with pytest.raises(ValueError, match=r"unknown object 'banana'.*cylinder.*plush_bear"):
         GraspTask(num_envs=1, objects=["banana"])
@@ -204,7 +222,9 @@ def test_seed_count_must_match():
     ("entries", "message"),
     [
         ({"timestep": 0.003}, "does not divide"),
-        ({"speed": 1}, "unknown setting 'task.speed'"),
+        ({"pace": 1}, "unknown setting 'task.pace'"),
+        ({"speed": 0.0}, "speed must be more than 0 and at most 1, got 0.0"),
+        ({"speed": 1.2}, "speed must be more than 0 and at most 1, got 1.2"),
         ({"reset": {"object_z": 1}}, "unknown setting 'task.reset.object_z'"),
         ({"cloud": {"cameras": []}}, "at least one camera"),
         ({"cloud": {"rays": 9000}}, "cloud.rays must be 1 to 8192"),
@@ -237,6 +257,6 @@ def test_a_file_of_settings_may_be_short_but_not_broken(tmp_path):
 
 
 def test_settings_survive_a_round_trip():
-    config = replace(TaskConfig.default(), control_rate=20.0)
+    config = replace(TaskConfig.default(), control_rate=20.0, speed=0.5)
     assert TaskConfig.from_dict(config.to_dict()) == config
     assert TaskConfig.default() == TaskConfig()

@@ -115,6 +115,10 @@ class GraspTask:
         self._composed = command
         return executed, flags | (self._at_limit * np.uint32(Limit.ARM_JOINT))
 
+    def limited(self, action: Array) -> Array:
+        """What the limits leave of actions (n, 22) now, as `step` would execute them; nothing moves."""
+        return compose(self._composed, np.asarray(action, np.float64), self.limits)[1]
+
     def result(self, executed: Array, flags: NDArray[np.uint32]) -> StepResult:
         """Of the control step that has just been finished."""
         done = self.success | (self.steps >= self.config.max_steps) | self.engine.state.unstable

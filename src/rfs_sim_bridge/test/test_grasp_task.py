@@ -200,7 +200,10 @@ def test_a_slowed_robot_is_commanded_no_faster_and_says_what_was_cut(speed, seed
     task.reset([seed])
     before, full = task.command, Limits.load(period=task.config.period)
     far = np.full((1, 22), 2.0)
+    foretold = task.limited(far)
+    assert task.command is before
     executed, flags = task.begin_step(far)
+    np.testing.assert_array_equal(foretold, executed)
     assert np.linalg.norm(executed[0, :3]) == pytest.approx(speed * full.translation_step)
     assert np.linalg.norm(executed[0, 3:6]) == pytest.approx(speed * full.rotation_step)
     moved = np.abs(task.command.fingers - before.fingers)

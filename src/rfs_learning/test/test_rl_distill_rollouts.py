@@ -37,12 +37,13 @@ def teacher(scale: float, *objects: str, rate: float = 10.0) -> Teacher:
 
 
 def test_each_object_is_taught_by_the_first_teacher_who_knows_it():
-    power, pinch = teacher(1.0, "box", "sphere"), teacher(2.0, "small_box", "box")
+    power, pinch = teacher(0.03, "box", "sphere"), teacher(0.06, "small_box", "box")
     task = GraspTask(SHORT, 4, ["box", "small_box", "sphere", "box"])
     source = Teachers([power, pinch], ["box", "small_box", "sphere"], 10.0)
     label = source.labeler(task).act()
-    np.testing.assert_allclose(label[:, :3], task.object_pose[0] * [[1], [2], [1], [1]], atol=1e-6)
-    assert (label[:, 3:] == 0).all()
+    palm = task.object_pose[0] * [[0.03], [0.06], [0.03], [0.03]]
+    np.testing.assert_allclose(label[:, :3], palm, atol=1e-6)
+    np.testing.assert_allclose(label, task.limited(np.hstack([palm, np.zeros((4, 19))])), atol=1e-6)
     assert (power.policy.seen, pinch.policy.seen) == (3, 1)
 
 

@@ -1,5 +1,7 @@
 """Teachers label, students drive: who acts where, with which noise, and what is kept."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -32,14 +34,14 @@ class Pointing:
         return chunk
 
 
-def teacher(scale: float, *objects: str, rate: float = 10.0) -> Teacher:
-    return Teacher(Pointing(scale), rate, objects, {"file": f"{scale:g}.safetensors"})
+def teacher(scale: float, *objects: str, **learned: float) -> Teacher:
+    return Teacher(Pointing(scale), replace(SHORT, **learned), objects, {"file": f"{scale:g}.safetensors"})
 
 
 def test_each_object_is_taught_by_the_first_teacher_who_knows_it():
     power, pinch = teacher(0.03, "box", "sphere"), teacher(0.06, "small_box", "box")
     task = GraspTask(SHORT, 4, ["box", "small_box", "sphere", "box"])
-    source = Teachers([power, pinch], ["box", "small_box", "sphere"], 10.0)
+    source = Teachers([power, pinch], ["box", "small_box", "sphere"], SHORT)
     label = source.labeler(task).act()
     palm = task.object_pose[0] * [[0.03], [0.06], [0.03], [0.03]]
     np.testing.assert_allclose(label[:, :3], palm, atol=1e-6)
@@ -50,13 +52,14 @@ def test_each_object_is_taught_by_the_first_teacher_who_knows_it():
 @pytest.mark.parametrize(
     ("teachers", "message"),
     [
-        ([teacher(1.0, "box", rate=20.0)], "1.safetensors' acts at 20 Hz, the student at 10 Hz"),
+        ([teacher(1.0, "box", control_rate=20.0)], "1.safetensors' acts at 20 Hz, the student at 10 Hz"),
+        ([teacher(1.0, "box", speed=0.5)], "with `speed: 0.5`, the rollouts have `task.speed: 1`: train it"),
         ([teacher(1.0, "sphere"), teacher(2.0, "can")], "no teacher knows the object 'box'.*can, sphere"),
     ],
 )
 def test_unfit_teachers_are_named(teachers, message):
     with pytest.raises(ValueError, match=message):
-        Teachers(teachers, ["box"], 10.0)
+        Teachers(teachers, ["box"], SHORT)
 
 
 class NoiseFollower:

@@ -20,10 +20,10 @@ from rfs_sim_bridge.grasp_task import GraspTask
 def make_run(tmp_path):
     """Writes an untrained policy as a run of `./rfs train rl` would; gives its folder and the policy."""
 
-    def make(rate: float, objects: list[str]):
+    def make(rate: float, objects: list[str], speed: float = DistillConfig.load().task.speed):
         values = RlConfig.load().to_dict()
         values["tasks"]["power"]["objects"] = objects
-        values["tasks"]["power"]["task"] |= {"control_rate": rate, "timestep": 0.005}
+        values["tasks"]["power"]["task"] |= {"control_rate": rate, "timestep": 0.005, "speed": speed}
         config = RlConfig.from_dict(values)
         space = empty_space("relative", config, config.task("power"))
         observation = torch.from_numpy(GraspTask(num_envs=1).privileged())
@@ -48,7 +48,7 @@ def test_teacher_of_a_run_labels_as_its_policy_acts(make_run):
 
 
 def test_labels_are_no_faster_than_the_task_lets_the_teacher_move(make_run):
-    folder, policy = make_run(10.0, ["box", "sphere"])
+    folder, policy = make_run(10.0, ["box", "sphere"], speed=0.05)
     config = DistillConfig.load()
     config = replace(config, objects=("box",), task=replace(config.task, speed=0.05))
     task = GraspTask(config.task, 2, ["box"])
@@ -63,7 +63,7 @@ def test_labels_are_no_faster_than_the_task_lets_the_teacher_move(make_run):
 
 def test_teacher_says_what_it_is(make_run):
     teacher = Teacher.load(make_run(10.0, ["box", "sphere"])[0])
-    assert (teacher.rate, teacher.objects) == (10.0, ("box", "sphere"))
+    assert (teacher.task.control_rate, teacher.objects) == (10.0, ("box", "sphere"))
     assert {"method", "task", "id"} <= set(teacher.record)
 
 

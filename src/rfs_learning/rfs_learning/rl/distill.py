@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from rfs_policy.checkpoint import write_atomically
-from rfs_policy.layout import DELTA_POSE
 from rich.console import Console
 
 from rfs_learning.dataset import DemoDataset
@@ -105,7 +104,7 @@ def load_teachers(names: Sequence[str], config: DistillConfig) -> TeacherSource:
     """The scripted expert for 'expert', else the policies of these files; errors name what does not fit."""
     if list(names) == [EXPERT]:
         return ScriptedTeacher(config.seed)
-    return Teachers([Teacher.load(name) for name in names], config.objects, DELTA_POSE.rate_hz)
+    return Teachers([Teacher.load(name) for name in names], config.objects, config.task)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from rfs_policy.checkpoint import file_id
 from rfs_sim_bridge.grasp_task import GraspTask
+from rfs_sim_bridge.task_config import TaskConfig
 from torch import Tensor
 
 from rfs_learning.collection import Array, Labeler
@@ -33,10 +34,10 @@ class PrivilegedPolicy(Protocol):
 
 @dataclass(frozen=True)
 class Teacher:
-    """A policy, the rate (Hz) at which it acts, the objects it knows; record: what it is, as JSON data."""
+    """A policy, the task it learned, the objects it knows; record: what it is, as JSON data."""
 
     policy: PrivilegedPolicy
-    rate: float
+    task: TaskConfig
     objects: tuple[str, ...]
     record: dict[str, Any]
 
@@ -50,7 +51,7 @@ class Teacher:
         task = policy.config.task(policy.task)
         identity = {"file": str(file), "id": file_id(file)}
         record = {**identity, "method": policy.method, "task": policy.task, "objects": list(task.objects)}
-        return cls(policy, task.task.control_rate, task.objects, record)
+        return cls(policy, task.task, task.objects, record)
 
 
 class TeacherSource(Protocol):
@@ -64,13 +65,21 @@ class TeacherSource(Protocol):
 class Teachers:
     """One or several teachers that together know all objects; the first who knows an object teaches it."""
 
-    def __init__(self, teachers: Sequence[Teacher], objects: Sequence[str], rate: float):
-        """Raises ValueError for a teacher of another rate, or an object that none knows."""
+    def __init__(self, teachers: Sequence[Teacher], objects: Sequence[str], task: TaskConfig):
+        """Raises ValueError for a teacher of another rate or speed than the task, or an object that none
+        knows."""
         for teacher in teachers:
-            if teacher.rate != rate:
+            file, learned = teacher.record["file"], teacher.task
+            if learned.control_rate != task.control_rate:
                 raise ValueError(
-                    f"teacher '{teacher.record['file']}' acts at {teacher.rate:g} Hz, the student at "
-                    f"{rate:g} Hz: train the teacher on a task with `control_rate: {rate:.1f}`"
+                    f"teacher '{file}' acts at {learned.control_rate:g} Hz, the student at "
+                    f"{task.control_rate:g} Hz: train the teacher on a task with "
+                    f"`control_rate: {task.control_rate:.1f}`"
+                )
+            if learned.speed != task.speed:
+                raise ValueError(
+                    f"teacher '{file}' learned with `speed: {learned.speed:g}`, the rollouts have "
+                    f"`task.speed: {task.speed:g}`: train it with config/teacher.yaml, or give both the same"
                 )
         self._chosen = {name: _knowing(name, teachers) for name in objects}
         self._teachers = list(teachers)

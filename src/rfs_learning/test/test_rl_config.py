@@ -28,14 +28,16 @@ def test_a_file_changes_its_entries_only(tmp_path):
     assert load(tmp_path, "") == packaged
 
 
-def test_teachers_of_a_student_differ_from_table_1_in_actuation_and_budget_alone():
+def test_teachers_of_a_student_learn_on_the_robot_of_its_rollouts_and_differ_from_table_1_in_time_alone():
     usual, teacher = RlConfig.load(), RlConfig.load(files("rfs_learning") / "config" / "teacher.yaml")
-    actuation = DistillConfig.load().task.actuation
-    assert actuation != NO_ACTUATION
+    rollouts = DistillConfig.load().task
+    robot = {"actuation": rollouts.actuation, "speed": rollouts.speed}
+    assert rollouts.actuation != NO_ACTUATION
+    assert rollouts.speed < 1.0
     for name, task in teacher.tasks.items():
-        assert task.task == replace(usual.task(name).task, actuation=actuation)
+        assert task.task == replace(usual.task(name).task, episode_seconds=6.0, **robot)
         assert task.objects == usual.task(name).objects
-    assert replace(teacher, tasks=usual.tasks) == usual.with_ppo(control_steps=512_000)
+    assert replace(teacher, tasks=usual.tasks) == usual.with_ppo(control_steps=1_024_000)
 
 
 @pytest.mark.parametrize(

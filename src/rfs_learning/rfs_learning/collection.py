@@ -102,6 +102,9 @@ class Quota:
 class Collector:
     """Runs many environments; each takes the next episode as soon as its last one ends.
 
+    Labels are kept as far as the task's limits let them: a policy that learned what lies beyond would move
+    faster than its teacher did, wherever it may.
+
     driver: None sends the label itself. tail: steps kept after success: a student should learn to hold still.
     keep_failures: episodes that fail are wanted too; they end when the object leaves the workspace.
     """
@@ -151,7 +154,7 @@ class Collector:
 
     def _step(self) -> None:
         clouds, states = self.task.clouds(), self.task.state()
-        label = self.labeler.act()
+        label = self.task.limited(self.labeler.act())
         action = self.driver.drive(clouds, states, label) if self.driver else label
         executed = self.task.step(action).executed
         for env, job in enumerate(self._jobs):

@@ -7,7 +7,7 @@ import pytest
 import torch
 from rfs_learning.collection import Collector, Quota
 from rfs_learning.rl.distill_rollouts import StudentDriver
-from rfs_learning.rl.distill_teachers import Teacher, TeacherLabeler, Teachers
+from rfs_learning.rl.distill_teachers import ScriptedTeacher, Teacher, TeacherLabeler, Teachers
 from rfs_policy.layout import DELTA_POSE
 from rfs_policy.policy import FlowPolicy
 from rfs_sim_bridge.grasp_task import GraspTask
@@ -39,13 +39,12 @@ def teacher(scale: float, *objects: str, **learned: float) -> Teacher:
 
 
 def test_each_object_is_taught_by_the_first_teacher_who_knows_it():
-    power, pinch = teacher(0.03, "box", "sphere"), teacher(0.06, "small_box", "box")
+    power, pinch = teacher(1.0, "box", "sphere"), teacher(2.0, "small_box", "box")
     task = GraspTask(SHORT, 4, ["box", "small_box", "sphere", "box"])
     source = Teachers([power, pinch], ["box", "small_box", "sphere"], SHORT)
     label = source.labeler(task).act()
-    palm = task.object_pose[0] * [[0.03], [0.06], [0.03], [0.03]]
-    np.testing.assert_allclose(label[:, :3], palm, atol=1e-6)
-    np.testing.assert_allclose(label, task.limited(np.hstack([palm, np.zeros((4, 19))])), atol=1e-6)
+    np.testing.assert_allclose(label[:, :3], task.object_pose[0] * [[1], [2], [1], [1]], atol=1e-6)
+    assert (label[:, 3:] == 0).all()
     assert (power.policy.seen, pinch.policy.seen) == (3, 1)
 
 
@@ -103,6 +102,15 @@ class Hurling:
         if self.steps == 2:
             self.task.engine.physics[0, 1 + 23 : 1 + 26] = [3.0, 0.0, 0.5]
         return np.concatenate([np.zeros((len(label), 6)), states[:, 32:]], axis=1)
+
+
+def test_labels_of_a_slowed_task_are_no_faster_than_it_lets_the_teacher_move():
+    task = GraspTask(replace(SHORT, speed=0.35), 1, ["box"], threads=1)
+    labeler = ScriptedTeacher(0).labeler(task)
+    episode = next(Collector(task, labeler, keep_failures=True).episodes(Quota(["box"], 1)))
+    np.testing.assert_allclose(episode.action, episode.executed, atol=1e-6)
+    fastest = np.linalg.norm(episode.action[:, :3], axis=1).max()
+    assert fastest == pytest.approx(task.limits.translation_step, rel=1e-3)
 
 
 @pytest.mark.parametrize("keep", [True, False])

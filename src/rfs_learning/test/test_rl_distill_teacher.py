@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from rfs_learning.rl.distill import load_teachers
@@ -20,9 +19,10 @@ from rfs_sim_bridge.grasp_task import GraspTask
 def make_run(tmp_path):
     """Writes an untrained policy as a run of `./rfs train rl` would; gives its folder and the policy."""
 
-    def make(rate: float, objects: list[str], speed: float = DistillConfig.load().task.speed):
+    def make(rate: float, objects: list[str]):
         values = RlConfig.load().to_dict()
         values["tasks"]["power"]["objects"] = objects
+        speed = DistillConfig.load().task.speed
         values["tasks"]["power"]["task"] |= {"control_rate": rate, "timestep": 0.005, "speed": speed}
         config = RlConfig.from_dict(values)
         space = empty_space("relative", config, config.task("power"))
@@ -44,21 +44,7 @@ def test_teacher_of_a_run_labels_as_its_policy_acts(make_run):
     label = load_teachers([str(folder)], config).labeler(task).act()
     with torch.no_grad():
         expected = policy.act(torch.from_numpy(task.privileged()))[:, 0]
-    np.testing.assert_allclose(label, task.limited(expected.numpy()), atol=1e-6)
-
-
-def test_labels_are_no_faster_than_the_task_lets_the_teacher_move(make_run):
-    folder, policy = make_run(10.0, ["box", "sphere"], speed=0.05)
-    config = DistillConfig.load()
-    config = replace(config, objects=("box",), task=replace(config.task, speed=0.05))
-    task = GraspTask(config.task, 2, ["box"])
-    labeler = load_teachers([str(folder)], config).labeler(task)
-    with torch.no_grad():
-        wanted = policy.act(torch.from_numpy(task.privileged()))[:, 0].numpy()
-    assert np.linalg.norm(wanted[:, :3], axis=1).max() > 1.5 * task.limits.translation_step
-    for _ in range(3):
-        label = labeler.act()
-        np.testing.assert_allclose(task.step(label).executed, label, atol=1e-9)
+    torch.testing.assert_close(torch.from_numpy(label).float(), expected)
 
 
 def test_teacher_says_what_it_is(make_run):

@@ -113,15 +113,14 @@ class TeacherLabeler:
 
     @torch.no_grad()
     def act(self) -> Array:
-        """(n, 22) actions for the task's present state, as far as its limits let them: a student that learned
-        what lies beyond would move faster than its teachers did wherever it may."""
+        """(n, 22) actions for the task's present state."""
         observation = torch.from_numpy(self._task.privileged())
         number = np.array([self._chosen[spec.name] for spec in self._task.objects])
         label = np.zeros((self._task.num_envs, 22))
         for index in np.unique(number):
             mine = np.flatnonzero(number == index)
             label[mine] = self._teachers[index].policy.act(observation[mine])[:, 0].numpy()
-        return self._task.limited(label)
+        return label
 
     def closure(self) -> Array:
         """(n,) 1 where the hand touches the object: from then on it is left alone."""

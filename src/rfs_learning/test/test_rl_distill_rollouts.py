@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 import torch
 from rfs_learning.collection import Collector, Quota
-from rfs_learning.rl.distill_rollouts import StudentDriver
+from rfs_learning.rl.distill_config import DistillConfig
+from rfs_learning.rl.distill_rollouts import StudentDriver, teacher_rollouts
 from rfs_learning.rl.distill_teachers import ScriptedTeacher, Teacher, TeacherLabeler, Teachers
 from rfs_policy.layout import DELTA_POSE
 from rfs_policy.policy import FlowPolicy
 from rfs_sim_bridge.grasp_task import GraspTask
 from rfs_sim_bridge.observations import PRIVILEGED_NAMES
 from rfs_sim_bridge.task_config import TaskConfig
+from rich.console import Console
 
 SHORT = TaskConfig.from_dict({"episode_seconds": 0.5, "timestep": 0.005})
 
@@ -111,6 +113,35 @@ def test_labels_of_a_slowed_task_are_no_faster_than_it_lets_the_teacher_move():
     np.testing.assert_allclose(episode.action, episode.executed, atol=1e-6)
     fastest = np.linalg.norm(episode.action[:, :3], axis=1).max()
     assert fastest == pytest.approx(task.limits.translation_step, rel=1e-3)
+
+
+def test_what_was_lifted_is_to_be_held_where_it_is():
+    """A teacher that would drag the palm away is not asked about what comes after its success."""
+    task = GraspTask(TaskConfig.from_dict({"timestep": 0.005}), 2, ["box"])
+    labeler = Teachers([teacher(1.0, "box")], ["box"], task.config).labeler(task)
+    task.reset([0, 1])
+    expert = ScriptedTeacher(0).labeler(task)
+    expert.reset(np.arange(2), [0, 1])
+    while not task.success.all():
+        assert labeler.act()[~task.success, 0].all()
+        assert (task.steps < task.config.max_steps).all()
+        task.step(expert.act())
+    palm = task.command.position
+    for _ in range(30):
+        task.step(labeler.act())
+    np.testing.assert_array_equal(task.command.position, palm)
+    assert (task.lift > 0.2).all()
+    task.reset([2], env_ids=[0])
+    labeler.reset(np.array([0]), [2])
+    assert labeler.act()[:, 0].astype(bool).tolist() == [True, False]
+
+
+def test_episodes_go_on_after_success_for_as_long_as_they_should(tmp_path):
+    def steps(seconds: float) -> int:
+        once = replace(DistillConfig.load(), objects=("box",), rollouts=1, hold_seconds=seconds)
+        return teacher_rollouts(once, ScriptedTeacher(0), tmp_path / f"{seconds}.zarr", Console()).steps
+
+    assert steps(1.2) == steps(0.0) + 12
 
 
 @pytest.mark.parametrize("keep", [True, False])

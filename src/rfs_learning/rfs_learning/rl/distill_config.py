@@ -31,8 +31,9 @@ class EpisodeCounts:
 class DistillConfig:
     """One distillation: rollouts of the teachers, the student's training, rounds in which the student acts.
 
-    objects: what teachers demonstrate and the student is judged on. goal: share of successes on these that
-    makes further rounds unnecessary. task: of the rollouts; evaluations use the packaged one. student and
+    objects: what teachers demonstrate and the student is judged on. hold_seconds: how long episodes go on
+    after success, for the student to learn to stand still with what it lifted. goal: share of successes on
+    these that makes further rounds unnecessary. task: of the rollouts; evaluations use the packaged one. student and
     round_student: training on the teachers' rollouts, and going on with it in each round. round_episodes:
     evaluation after each training; final_episodes: of the round chosen by it, on seeds of its own.
     """
@@ -40,6 +41,7 @@ class DistillConfig:
     objects: tuple[str, ...]
     rollouts: int
     perturb: bool
+    hold_seconds: float
     seed: int
     environments: int
     threads: int
@@ -59,8 +61,8 @@ class DistillConfig:
                 f"the student acts at {DELTA_POSE.rate_hz:g} Hz on {DELTA_POSE.cloud_points} points: "
                 "leave task.control_rate and task.cloud.points out of the distillation's settings"
             )
-        least = {"rollouts": 1, "environments": 1, "threads": 1, "rounds": 0, "round_rollouts": 1}
-        for name, value in least.items():
+        counts = ("rollouts", "environments", "threads", "round_rollouts")
+        for name, value in (dict.fromkeys(counts, 1) | {"rounds": 0, "hold_seconds": 0}).items():
             if getattr(self, name) < value:
                 raise ValueError(f"'{name}' must be at least {value}, got {getattr(self, name)}")
         if not 0 <= self.seed <= FIRST_SEED - (self.rounds + 1) * SEEDS_A_ROUND:
@@ -76,6 +78,11 @@ class DistillConfig:
             raise ValueError("a student is judged by episodes on training objects: ask for at least 1")
         if self.student.network != self.round_student.network:
             raise ValueError("rounds go on with the student's weights: set `network` under `student` alone")
+
+    @property
+    def hold_steps(self) -> int:
+        """Control steps that episodes go on after success."""
+        return round(self.hold_seconds * self.task.control_rate)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str] | None = None) -> "DistillConfig":

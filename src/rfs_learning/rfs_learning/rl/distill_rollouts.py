@@ -50,7 +50,7 @@ def teacher_rollouts(
     driver = StrayDriver(labeler, perturbation) if config.perturb else None
     dataset = _dataset(output, config)
     quota = Quota(config.objects, config.rollouts, config.seed, dataset.attempts)
-    record(Collector(task, labeler, driver), quota, dataset, "teachers' rollouts", console)
+    record(Collector(task, labeler, driver, config.hold_steps), quota, dataset, "teachers' rollouts", console)
     _require_enough(quota)
     return dataset
 
@@ -67,7 +67,7 @@ def student_rollouts(
     tried: list[Attempt] = [(name, seed, True) for name, seed, _ in dataset.attempts]
     seed = config.seed + number * SEEDS_A_ROUND
     quota = Quota(config.objects, config.round_rollouts, seed, tried)
-    collector = Collector(task, labeler, driver, keep_failures=True)
+    collector = Collector(task, labeler, driver, config.hold_steps, keep_failures=True)
     record(collector, quota, dataset, f"student's rollouts, round {number}", console)
     return dataset
 

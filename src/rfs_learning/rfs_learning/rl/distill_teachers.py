@@ -103,13 +103,20 @@ def _knowing(name: str, teachers: Sequence[Teacher]) -> int:
 
 
 class TeacherLabeler:
-    """Labels each environment with the first action of its object's teacher, without sampling."""
+    """Labels each environment with the first action of its object's teacher, without sampling.
+
+    A success ended the teachers' own episodes, so what comes after it they do not know: there the label is to
+    stand still with the fingers that succeeded, for as long as the object is up.
+    """
 
     def __init__(self, task: GraspTask, teachers: Sequence[Teacher], chosen: dict[str, int]):
         self._task, self._teachers, self._chosen = task, teachers, chosen
+        self._lifted = np.zeros(task.num_envs, bool)
+        self._grip = np.zeros((task.num_envs, 16))
 
     def reset(self, env_ids: NDArray, seeds: Sequence[int]) -> None:
-        """Nothing to forget: teachers see the whole state."""
+        """Forget the grasps of these environments."""
+        self._lifted[env_ids] = False
 
     @torch.no_grad()
     def act(self) -> Array:
@@ -120,6 +127,16 @@ class TeacherLabeler:
         for index in np.unique(number):
             mine = np.flatnonzero(number == index)
             label[mine] = self._teachers[index].policy.act(observation[mine])[:, 0].numpy()
+        return self._held(label)
+
+    def _held(self, label: Array) -> Array:
+        """Labels (n, 22) with those in their place that keep what was lifted where it is."""
+        task = self._task
+        now = task.success & ~self._lifted
+        self._grip[now] = task.command.fingers[now]
+        self._lifted |= now
+        up = task.success & (task.lift >= task.config.success.lift)
+        label[up, :6], label[up, 6:] = 0.0, self._grip[up]
         return label
 
     def closure(self) -> Array:

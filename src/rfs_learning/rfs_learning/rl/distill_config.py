@@ -33,9 +33,10 @@ class DistillConfig:
 
     objects: what teachers demonstrate and the student is judged on. hold_seconds: how long episodes go on
     after success, for the student to learn to stand still with what it lifted. goal: share of successes on
-    these that makes further rounds unnecessary. task: of the rollouts; evaluations use the packaged one. student and
-    round_student: training on the teachers' rollouts, and going on with it in each round. round_episodes:
-    evaluation after each training; final_episodes: of the round chosen by it, on seeds of its own.
+    these that makes further rounds unnecessary. task: of the rollouts; evaluations use the packaged one.
+    student and round_student: training on the teachers' rollouts, and going on with it in each round.
+    round_episodes: evaluation after each training; final_episodes: of the round chosen by it, on seeds of its
+    own.
     """
 
     objects: tuple[str, ...]

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from rfs_learning.dataset import DemoDataset, EpisodeData
+from rfs_learning.interrupt import Interrupt
 from rfs_learning.perturbation import Perturbation
 
 Array = NDArray[np.float64]
@@ -65,20 +66,25 @@ class StrayDriver:
 
 
 class Quota:
-    """Hands out (object, seed) pairs until each of the objects has its share of `count` kept episodes."""
+    """Hands out (object, seed) pairs until each of the objects has its share of `count` kept episodes.
+
+    Seeds are taken in order from `seed` on, but for those of attempts: what an interruption cut short, mostly
+    long episodes, is run again.
+    """
 
     def __init__(self, names: Sequence[str], count: int, seed: int = 0, attempts: Sequence[Attempt] = ()):
+        names = list(dict.fromkeys(names))
         share, rest = divmod(count, len(names))
         self.wanted = {name: share + (i < rest) for i, name in enumerate(names)}
         self.tried = dict.fromkeys(names, 0)
         self.kept = dict.fromkeys(names, 0)
         self._running = dict.fromkeys(names, 0)
         self._next = dict.fromkeys(names, seed)
-        for name, tried, kept in attempts:
+        self._done = {(name, tried) for name, tried, _ in attempts}
+        for name, _, kept in attempts:
             if name in self.tried:
                 self.tried[name] += 1
                 self.kept[name] += kept
-                self._next[name] = max(self._next[name], tried + 1)
 
     def next(self) -> tuple[str, int] | None:
         """The pair to run now; None while the episodes under way may suffice."""
@@ -88,7 +94,9 @@ class Quota:
             return None
         name = max(open_, key=missing.__getitem__)
         seed = self._next[name]
-        self._next[name] += 1
+        while (name, seed) in self._done:
+            seed += 1
+        self._next[name] = seed + 1
         self._running[name] += 1
         return name, seed
 
@@ -107,6 +115,8 @@ class Collector:
 
     driver: None sends the label itself. tail: steps kept after success: a student should learn to hold still.
     keep_failures: episodes that fail are wanted too; they end when the object leaves the workspace.
+
+    Physics that blew up end an episode as a failure, before the step that shows them.
     """
 
     def __init__(
@@ -164,6 +174,8 @@ class Collector:
         self._tail -= self.task.success
 
     def _ended(self, env: int) -> bool:
+        if self.task.engine.state.unstable[env]:
+            return True
         if self.task.success[env]:
             return bool(self._tail[env] < 0)
         return self.task.steps[env] >= self.task.config.max_steps or (self.keep_failures and self._lost(env))
@@ -177,18 +189,24 @@ class Collector:
         rows, self._rows[env] = self._rows[env], []
         name, seed = self._jobs[env] or ("", 0)
         arrays = [np.stack(column) for column in zip(*rows, strict=True)]
-        return EpisodeData(*arrays, object=name, seed=seed, success=bool(self.task.success[env]))
+        success = bool(self.task.success[env] and not self.task.engine.state.unstable[env])
+        return EpisodeData(*arrays, object=name, seed=seed, success=success)
 
 
 def record(
     collector: Collector, quota: Quota, dataset: DemoDataset, title: str, console: Console | None = None
 ) -> None:
-    """Fill the quota into a dataset, with progress; an interrupted recording keeps what it has."""
+    """Fill the quota into a dataset, with progress.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C, once the next episode has ended; all that ended are in the dataset.
+    """
     kept: list[EpisodeData] = []
     tried: list[Attempt] = []
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
     with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console) as progress:
         bar = progress.add_task(title, total=sum(quota.wanted.values()), completed=len(dataset))
+        interrupt = Interrupt()
         try:
             for episode in collector.episodes(quota):
                 tried.append((episode.object, episode.seed, episode.success))
@@ -199,5 +217,8 @@ def record(
                     batch = kept, tried
                     kept, tried = [], []
                     dataset.append(*batch)
+                if interrupt.seen:
+                    raise KeyboardInterrupt
         finally:
+            interrupt.restore()
             dataset.append(kept, tried)

@@ -11,6 +11,7 @@ from rfs_teleop.bag_folders import find_bags
 from rich.console import Console
 
 from rfs_learning.dataset_build import build
+from rfs_learning.interrupt import INTERRUPTED
 from rfs_learning.replay import writing
 from rfs_learning.reward_labels import check_label
 from rfs_learning.transitions import TransitionDataset
@@ -81,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         print("interrupted; run the same command again to go on", file=sys.stderr)
-        return 130
+        return INTERRUPTED
 
 
 def _build(options: argparse.Namespace, console: Console) -> int:

@@ -23,6 +23,7 @@ from rfs_learning.dataset import DemoDataset
 from rfs_learning.differing_settings import differences
 from rfs_learning.evaluation import FIRST_SEED
 from rfs_learning.expert import Expert, ExpertConfig
+from rfs_learning.interrupt import INTERRUPTED
 from rfs_learning.perturbation import Perturbation, PerturbationConfig
 from rfs_learning.replay import writing
 
@@ -190,7 +191,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         console.print(f"interrupted; continue with --resume --output {args.output}")
-        return 130
+        return INTERRUPTED
     rows = success_rows(dataset.attempts)
     print_table(rows, console)
     wall = time.perf_counter() - began

@@ -22,6 +22,7 @@ from rfs_learning.flow_data import ChunkData, augment, subset
 from rfs_learning.flow_normalization import fit_normalization
 from rfs_learning.flow_plot import plot_losses
 from rfs_learning.flow_state import TrainingState
+from rfs_learning.interrupt import INTERRUPTED
 from rfs_learning.run_identity import contents_id
 from rfs_learning.training_run import (
     FAILURES,
@@ -176,11 +177,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         config = FlowConfig.load(args.config, steps=args.steps, batch=args.batch, seed=args.seed)
         with alone_in(args.output):
-            train(args.data, args.output, config, DELTA_POSE, args.resume, args.start)
+            done = train(args.data, args.output, config, DELTA_POSE, args.resume, args.start)
     except FAILURES as error:
         return tell_failure("train flow", error)
     print(f"checkpoint: {args.output}/policy.safetensors, metrics: {args.output}/{METRICS_FILE}")
-    return 0
+    return 0 if done >= config.steps else INTERRUPTED
 
 
 if __name__ == "__main__":

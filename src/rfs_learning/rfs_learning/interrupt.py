@@ -5,6 +5,9 @@ import signal
 import sys
 import threading
 
+INTERRUPTED = 130
+"""Exit code of a command that Ctrl-C ended early; what it did is kept."""
+
 
 def interrupt_at_end_of_input() -> None:
     """When standard input, a pipe of which nothing more is read, is closed or whoever has its other end ends,

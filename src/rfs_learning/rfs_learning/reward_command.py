@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from rfs_learning.interrupt import INTERRUPTED
 from rfs_learning.reward_label_file import read_labels
 from rfs_learning.reward_labels import RewardLabels, check_label, labels_folder
 from rfs_learning.reward_run import RECORDED, RewardRun
@@ -73,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         print("interrupted; run the same command again to go on", file=sys.stderr)
-        return 130
+        return INTERRUPTED
 
 
 def _run(options: argparse.Namespace) -> RewardRun:

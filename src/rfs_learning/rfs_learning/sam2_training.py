@@ -18,6 +18,7 @@ import torch
 from transformers import Sam2VideoModel
 
 from rfs_learning.flow_state import TrainingState
+from rfs_learning.interrupt import INTERRUPTED
 from rfs_learning.sam2_batch import Batch, make_batch
 from rfs_learning.sam2_clips import draw_clip
 from rfs_learning.sam2_config import Sam2Config
@@ -89,8 +90,8 @@ def learning_rate(step: int, config: Sam2Config) -> float:
     return config.learning_rate * min(warm, left, 1.0)
 
 
-def train(output: Path, config: Sam2Config, resume: bool) -> None:
-    """Record poses, train or resume, write everything below `output`."""
+def train(output: Path, config: Sam2Config, resume: bool) -> int:
+    """Record poses, train or resume, write everything below `output`. Returns the steps done."""
     torch.set_num_threads(config.threads)
     training = Sam2Training(record_poses(config.episodes, config.first_seed), config, output)
     training.begin({}, {}, resume)
@@ -98,6 +99,7 @@ def train(output: Path, config: Sam2Config, resume: bool) -> None:
         count = parameters(training.state.network) / 1e6
         progress.console.print(f"{count:.2f} million parameters, writing to {output}")
         training.run(progress)
+    return training.state.step
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -121,11 +123,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         config = Sam2Config.load(args.config, steps=args.steps, batch=args.batch, seed=args.seed)
         with alone_in(args.output):
-            train(args.output, config, args.resume)
+            done = train(args.output, config, args.resume)
     except FAILURES as error:
         return tell_failure("train sam2", error)
     print(f"model: {args.output}/{MODEL_FOLDER}, metrics: {args.output}/{METRICS_FILE}")
-    return 0
+    return 0 if done >= config.steps else INTERRUPTED
 
 
 if __name__ == "__main__":

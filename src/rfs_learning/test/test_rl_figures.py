@@ -194,13 +194,25 @@ def test_policies_are_drawn_side_by_side(policies, tmp_path):
     assert pixels(output.read_bytes()).shape[0] > 1.6 * one.shape[0]
 
 
-def test_noise_of_a_kept_base_is_drawn(tmp_path):
+def test_policies_of_one_method_and_folder_name_are_told_apart(policies, tmp_path):
+    copied = policies[0].with_name("later.safetensors")
+    copied.write_bytes(policies[0].read_bytes())
+    output, files = tmp_path / "rollouts.png", (policies[0], copied, policies[1])
+    arguments = ["rollouts", "--columns", "2", "--output", str(output), "--policies", *map(str, files)]
+    assert main([*arguments[:6], str(policies[0])]) == 0
+    one = pixels(output.read_bytes())
+    assert main(arguments) == 0
+    assert pixels(output.read_bytes()).shape[0] > 2.4 * one.shape[0]
+
+
+@pytest.mark.parametrize("horizon", [2, 4])
+def test_noise_of_a_kept_base_is_drawn(tmp_path, horizon):
     rate = 20.0
     observations = torch.zeros(6, P)
     Demonstrations(observations, torch.zeros(6, 22), torch.tensor([6]), ("box",), rate).save(
         tmp_path / "demonstrations.safetensors"
     )
-    base = replace(RlConfig.load().base, width=8)
+    base = replace(RlConfig.load().base, width=8, horizon=horizon)
     empty_base("hand", base, rate).save(tmp_path / "hand.safetensors", {})
     output = tmp_path / "noise.png"
     assert main(["noise", "--bases", str(tmp_path), "--output", str(output), "--noises", "1"]) == 0
@@ -215,6 +227,7 @@ def test_what_cannot_be_drawn_is_said(policies, tmp_path, capsys):
         (["rollouts", "--policies", str(tmp_path / "nothing")], "no policy at"),
         (["rollouts", "--policies", str(policies[0]), "--object", "unicorn"], "unicorn"),
         (["noise", "--bases", str(tmp_path)], "no demonstrations at"),
+        (["noise", "--bases", str(tmp_path), "--noises", "0"], "--noises must be at least 1"),
     ):
         assert main([*arguments, "--output", str(output)]) == 1
         assert words in capsys.readouterr().err

@@ -133,10 +133,9 @@ def test_all_variants_are_run_and_finished_runs_are_kept(tmp_path):
     ]
     command = worker(tmp_path, jobs[0].plan, rfs_chunk_hand="diverge")
     told = Console(file=StringIO())
-    for some in (jobs, jobs[::3]):  # the fake run notes the settings of 'usual', whatever it is
-        whole, failed = sit(some, 2, told, command)
-        assert whole
-    assert failed == {}
+    whole, failed = sit(jobs, 2, told, command)
+    assert (whole, sorted(failed)) == (True, ["chunk, seed 0", "chunk, seed 1"])
+    assert sit(jobs[::3], 2, told, command) == (True, {})  # the fake run notes 'usual' whatever it is
     assert [(job.folder / "begun").read_text() for job in jobs] == ["x"] * 6, "run once, not once each time"
     with pytest.raises(ValueError, match=r"noise_bound \(0.5 instead of 2.0\).* remove it and .*runs/tight/"):
         write_report(study, tmp_path / "runs", tmp_path)

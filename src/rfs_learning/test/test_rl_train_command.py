@@ -1,6 +1,7 @@
 """`./rfs train rl`: trains, goes on, and says in a sentence why it does not."""
 
 import json
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -114,6 +115,28 @@ def test_a_diverging_run_has_its_own_exit_code(arguments, tmp_path, capsys, monk
     assert "the policy's choice is no longer finite in iteration 0" in capsys.readouterr().err
     monkeypatch.undo()
     assert main([*arguments, "--resume"]) == 0
+
+
+def test_an_interrupted_run_says_so_and_its_exit_code_does(arguments, capsys, monkeypatch):
+    iterate = RlTraining.iterate
+
+    def interrupted(self: RlTraining):
+        signal.raise_signal(signal.SIGINT)
+        return iterate(self)
+
+    monkeypatch.setattr(RlTraining, "iterate", interrupted)
+    assert main(arguments) == 130
+    assert "saved: go on with --resume" in capsys.readouterr().out
+    monkeypatch.undo()
+    assert main([*arguments, "--resume"]) == 0
+
+
+def test_fewer_environments_than_objects_are_refused(tmp_path, capsys):
+    """Some objects would never be trained, and the policy pass for one that knows them."""
+    config = tiny_config(environments=1)
+    several = replace(config, tasks={"power": replace(config.task("power"), objects=("sphere", "box"))})
+    assert main(prepare(tmp_path, several)) == 1
+    assert "1 environments leave out some of the 2 objects of power" in capsys.readouterr().err
 
 
 def test_a_full_disk_is_told_with_the_way_out(arguments, capsys, monkeypatch):

@@ -13,11 +13,12 @@ from pathlib import Path
 from rich.console import Console
 
 from rfs_learning.folder_lock import locked
+from rfs_learning.interrupt import INTERRUPTED
 from rfs_learning.offline.comparison import PACKAGED, Comparison
 from rfs_learning.offline.comparison_report import write_report
 from rfs_learning.offline.comparison_runs import ComparisonRuns, Run
 
-FAILED, INTERRUPTED = 1, 130
+FAILED = 1
 
 
 def build_parser() -> argparse.ArgumentParser:

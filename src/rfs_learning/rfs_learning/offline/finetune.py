@@ -22,6 +22,7 @@ from rfs_learning.entries import own_entries, packaged_entries
 from rfs_learning.flow_config import FlowConfig
 from rfs_learning.flow_data import Arrays, ChunkData
 from rfs_learning.flow_training import FlowTraining
+from rfs_learning.interrupt import INTERRUPTED
 from rfs_learning.run_identity import contents_id
 from rfs_learning.training_run import FAILURES, METRICS_FILE, alone_in, progress_display, tell_failure
 from rfs_learning.transitions import TransitionDataset
@@ -144,11 +145,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         config = finetune_config(args.config, steps=args.steps, seed=args.seed)
         with alone_in(args.output):
-            train(args.data, args.demonstrations, args.policy, args.output, config, args.resume)
+            training = train(args.data, args.demonstrations, args.policy, args.output, config, args.resume)
     except FAILURES as error:
         return tell_failure("train finetune", error)
     print(f"checkpoint: {args.output}/policy.safetensors, metrics: {args.output}/{METRICS_FILE}")
-    return 0
+    return 0 if training.state.step >= config.steps else INTERRUPTED
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from rfs_policy.modulation_checkpoint import FILE_NAME
 from rfs_policy.torch_base import TorchBase
 from rich.console import Console
 
+from rfs_learning.interrupt import INTERRUPTED
 from rfs_learning.offline.offline_config import Algorithm, CriticInput, Method, OfflineConfig
 from rfs_learning.offline.offline_data import OfflineData
 from rfs_learning.offline.offline_training import OfflineTraining
@@ -92,11 +93,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         config = OfflineConfig.load(args.config, **{name: getattr(args, name) for name in names})
         with alone_in(args.output):
-            train(args.data, args.policy, config, args.output, args.resume)
+            training = train(args.data, args.policy, config, args.output, args.resume)
     except FAILURES as error:
         return tell_failure("train offline", error)
     print(f"modulation: {args.output}/{FILE_NAME}, metrics: {args.output}/{METRICS_FILE}")
-    return 0
+    return 0 if training.state.step >= config.steps else INTERRUPTED
 
 
 if __name__ == "__main__":

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from rfs_learning.interrupt import INTERRUPTED
 from rfs_learning.rl.ablations_report import write_report
 from rfs_learning.rl.study import PACKAGED, Study
-from rfs_learning.rl.table1 import FAILED, INTERRUPTED, SEEDS, at_least, sit
+from rfs_learning.rl.table1 import FAILED, SEEDS, at_least, sit
 from rfs_learning.rl.table1_cells import in_a_sentence
 
 

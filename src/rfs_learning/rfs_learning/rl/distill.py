@@ -18,6 +18,7 @@ from rich.console import Console
 from rfs_learning.dataset import DemoDataset
 from rfs_learning.demos import success_rows
 from rfs_learning.diverged import DivergedError
+from rfs_learning.interrupt import INTERRUPTED
 from rfs_learning.rl.distill_config import DistillConfig
 from rfs_learning.rl.distill_stages import Distillation, Evaluation
 from rfs_learning.rl.distill_teachers import EXPERT, ScriptedTeacher, Teacher, Teachers, TeacherSource
@@ -130,7 +131,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         console.print(f"interrupted; go on with --resume --output {args.output}")
-        return 130
+        return INTERRUPTED
     rate = report["training"][-1]["rate"]
     console.print(f"{100 * rate:.1f} % on training objects; policy and {REPORT_FILE} in {args.output}")
     return 0 if report["reached"] else 1

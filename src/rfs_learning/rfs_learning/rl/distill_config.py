@@ -87,7 +87,7 @@ class DistillConfig:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str] | None = None) -> "DistillConfig":
-        """The packaged settings, with the top entries of a YAML file in their place.
+        """The packaged settings, with the entries of a YAML file in their place.
 
         Raises:
             FileNotFoundError, ValueError: no such file, or an entry or object that does not exist.

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rfs_policy.checkpoint import write_atomically
+from rfs_policy.checkpoint import load_checkpoint, write_atomically
 
 from rfs_learning.differing_settings import differences
 from rfs_learning.evaluation import FIRST_SEED
@@ -16,7 +16,6 @@ from rfs_learning.rl.ingredients import DEMONSTRATIONS_FILE, HAND_ARM_FILE, HAND
 from rfs_learning.rl.methods import find_method
 from rfs_learning.rl.noise_figure import noise_figure, spread_postures
 from rfs_learning.rl.policy import SteeredPolicy
-from rfs_learning.rl.rl_config import RlConfig
 from rfs_learning.rl.rollout_figure import film, rollout_figure
 
 _BASE_FILES = {"hand": HAND_FILE, "hand_arm": HAND_ARM_FILE}
@@ -51,9 +50,12 @@ def draw_rollouts(args: argparse.Namespace) -> bytes:
     for path, policy in zip(args.policies, policies, strict=True):
         _require_same_task(policies[0], policy, path)
     task, films = policies[0].config.task(policies[0].task), {}
-    for path, policy in zip(args.policies, policies, strict=True):
-        label = find_method(policy.method).label
-        label = f"{label}\n({path.parent})" if label in films else label
+    labels = [find_method(policy.method).label for policy in policies]
+    for number, (path, policy, label) in enumerate(
+        zip(args.policies, policies, labels, strict=True), start=1
+    ):
+        if labels.count(label) > 1:
+            label = f"{label}, {number}\n({path.parent.name}/{path.name})"
         films[label] = film(policy, task, args.seed, args.object or task.objects[0], args.noise)
     return rollout_figure(films, args.columns)
 
@@ -67,10 +69,14 @@ def _require_same_task(first: SteeredPolicy, policy: SteeredPolicy, path: Path) 
 
 
 def draw_noise(args: argparse.Namespace) -> bytes:
-    """PNG of the hands that a base predicts."""
+    """PNG of the hands that a base predicts. ValueError: no draw of a0 is asked for."""
+    if args.noises < 1:
+        raise ValueError(f"--noises must be at least 1, got {args.noises}")
     demonstrations = Demonstrations.load(args.bases / DEMONSTRATIONS_FILE)
-    layout = base_layout(args.kind, RlConfig.load().base.horizon, demonstrations.rate)
-    base = FlowBase.load(args.bases / _BASE_FILES[args.kind], layout)
+    file = args.bases / _BASE_FILES[args.kind]
+    base = FlowBase.load(
+        file, base_layout(args.kind, load_checkpoint(file).layout.horizon, demonstrations.rate)
+    )
     postures = spread_postures(demonstrations, episode=args.episode)
     return noise_figure(base, postures, args.noises, args.seed)
 

@@ -34,6 +34,11 @@ class ModulatedGrasp(VecEnv):
                 f"an episode of {task.task.max_steps} control steps cannot be cut into chunks of "
                 f"{space.execute}: change tasks.{task.name}.task.episode_seconds"
             )
+        if ppo.environments < len(task.objects):
+            raise ValueError(
+                f"{ppo.environments} environments leave out some of the {len(task.objects)} objects of "
+                f"{task.name}: raise ppo.environments, or name fewer in tasks.{task.name}.objects"
+            )
         self.space, self.cfg, self.device = space, ppo, "cpu"
         self.simulation = GraspTask(task.task, ppo.environments, task.objects, ppo.threads)
         self.num_envs, self.num_actions = ppo.environments, space.dim

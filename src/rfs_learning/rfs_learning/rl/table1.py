@@ -15,6 +15,7 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from rfs_learning.interrupt import INTERRUPTED
 from rfs_learning.rl.methods import METHODS
 from rfs_learning.rl.rl_config import RlConfig
 from rfs_learning.rl.table1_cells import in_a_sentence, training_success
@@ -26,8 +27,8 @@ from rfs_learning.rl.table1_time import TimeLeft, in_words
 from rfs_learning.rl.training import METRICS_FILE
 
 T = TypeVar("T")
-FAILED, INTERRUPTED = 1, 130
-"""Exit codes: some cells failed, or nothing could be done; Ctrl-C."""
+FAILED = 1
+"""Exit code: some cells failed, or nothing could be done."""
 SEEDS = (0, 1, 2)
 QUICK_STEPS = 96_000
 QUICK = EvaluationPlan(points=2, point_episodes=64, final_episodes=128, levels=(1.0, 4.0), level_episodes=64)

@@ -19,7 +19,7 @@ from rfs_policy.checkpoint import write_atomically
 
 from rfs_learning.differing_settings import differences
 from rfs_learning.folder_lock import locked
-from rfs_learning.interrupt import interrupt_at_end_of_input
+from rfs_learning.interrupt import INTERRUPTED, interrupt_at_end_of_input
 from rfs_learning.rl.episode_choices import Noise, Steering, Unsteered
 from rfs_learning.rl.evaluation import EpisodeResults, evaluate
 from rfs_learning.rl.ingredients import Ingredients
@@ -30,8 +30,6 @@ from rfs_learning.rl.table1_record import RECORD_FILE, CellRecord, open_record
 from rfs_learning.rl.training import METRICS_FILE, DivergedError, RlTraining
 from rfs_learning.rl.training_state import STATE_FILE
 
-INTERRUPTED = 130
-"""Exit code after an interrupt; the same cell goes on from there."""
 SETTINGS_FILE = "settings.json"
 
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 
-from rfs_learning.interrupt import Interrupt
-from rfs_learning.rl.table1_cells import INTERRUPTED, in_a_sentence
+from rfs_learning.interrupt import INTERRUPTED, Interrupt
+from rfs_learning.rl.table1_cells import in_a_sentence
 from rfs_learning.rl.table1_plan import Job
 from rfs_learning.rl.table1_record import RECORD_FILE, CellRecord, open_record
 

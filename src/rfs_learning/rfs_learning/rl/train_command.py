@@ -11,6 +11,7 @@ import torch
 from rich.progress import Progress
 
 from rfs_learning.folder_lock import locked
+from rfs_learning.interrupt import INTERRUPTED
 from rfs_learning.rl.ingredients import Ingredients
 from rfs_learning.rl.methods import METHODS, find_method
 from rfs_learning.rl.rl_config import RlConfig
@@ -57,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if training.interrupted:
         print(f"stopped after {training.control_steps} control steps; saved: go on with --resume")
     print(f"policy: {args.output}/policy.safetensors, metrics: {args.output}/metrics.jsonl")
-    return 0
+    return INTERRUPTED if training.interrupted else 0
 
 
 def _train(args: argparse.Namespace, config: RlConfig) -> RlTraining:

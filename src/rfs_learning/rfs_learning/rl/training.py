@@ -39,7 +39,7 @@ class Iteration:
     """One line of metrics.jsonl.
 
     success: share of the environments' first episodes, with sampled choices; reward: mean of a choice,
-    scaled; std: mean deviation of the actor; seconds: spent so far in this sitting.
+    scaled; std: mean deviation of the actor; seconds: since this sitting began, evaluations included.
     """
 
     iteration: int
@@ -100,7 +100,7 @@ class RlTraining:
 
     def _iterate_until(self, last: int, interrupted: Interrupt, progress: Progress | None) -> None:
         bar = progress.add_task(f"{self.method} {self.task}", total=last) if progress else None
-        with SummaryWriter(str(self.folder)) as board:
+        with SummaryWriter(str(self.folder), purge_step=self.control_steps) as board:
             while self.control_steps < last and not interrupted.seen:
                 self._record(self.iterate(), board)
                 if progress and bar is not None:
@@ -190,7 +190,8 @@ class RlTraining:
     def _diverged(self, what: str) -> DivergedError:
         return DivergedError(
             f"{what} is no longer finite in iteration {self.iteration}: the checkpoint in {self.folder} is "
-            "from before; go on from it with another seed, or begin with a lower ppo.learning_rate"
+            "from before, and going on from it would end here again: begin another run, with another seed or "
+            "a lower ppo.learning_rate"
         )
 
     def _begin_folder(self, resume: bool) -> None:

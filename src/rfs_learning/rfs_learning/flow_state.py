@@ -1,5 +1,6 @@
 """Everything a training run needs to go on exactly where it stopped, as safetensors."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -45,29 +46,36 @@ class TrainingState(Generic[Network]):
         try:
             tensors = load(file.read_bytes())
             for prefix, network in (("network.", self.network), ("average.", self.average)):
-                network.load_state_dict(_under(prefix, tensors))
+                network.load_state_dict(under(prefix, tensors))
         except (SafetensorError, RuntimeError) as error:
             raise ValueError(f"'{file}' does not fit this configuration or is truncated: {error}") from error
         self.generator.set_state(tensors["generator"])
         self.step = int(tensors["step"])
-        self._restore_optimizer(_under("optimizer.", tensors))
+        restore_optimizer(self.optimizer, tensors)
 
     def _tensors(self) -> dict[str, Tensor]:
         tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
         tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
-        for index, entry in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{k}": v for k, v in entry.items()}
+        tensors |= optimizer_tensors(self.optimizer)
         tensors["generator"] = self.generator.get_state()
         tensors["step"] = torch.tensor(self.step)
         return {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
 
-    def _restore_optimizer(self, tensors: dict[str, Tensor]) -> None:
-        entries: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in tensors.items():
-            index, key = name.split(".", 1)
-            entries.setdefault(int(index), {})[key] = tensor
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": entries, "param_groups": groups})
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """What an optimizer remembers of each weight, as `optimizer.INDEX.NAME`."""
+    entries = optimizer.state_dict()["state"].items()
+    return {f"optimizer.{index}.{k}": v for index, entry in entries for k, v in entry.items()}
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Read what `optimizer_tensors` gave, among other tensors."""
+    entries: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in under("optimizer.", tensors).items():
+        index, key = name.split(".", 1)
+        entries.setdefault(int(index), {})[key] = tensor
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": entries, "param_groups": groups})
 
 
 def require_state(folder: Path) -> Path:
@@ -94,5 +102,6 @@ def steps_done(folder: Path) -> int:
         raise ValueError(f"'{file}' is truncated ({error}): remove its folder and train again") from error
 
 
-def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Those whose names begin with prefix, without it."""
     return {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -183,10 +183,10 @@ def progress_display() -> Progress:
     )
 
 
-def forget_metrics(file: Path, after: int) -> None:
-    """Drop entries of steps that will be done again: all of them in a new run."""
+def forget_metrics(file: Path, after: int, counter: str = "step") -> None:
+    """Drop entries of steps (or another counter) that will be done again: all of them in a new run."""
     lines = file.read_text().splitlines(keepends=True) if file.is_file() else []
-    kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= after]
+    kept = [line for line in lines if line.endswith("\n") and json.loads(line)[counter] <= after]
     write_atomically(file, "".join(kept).encode())
 
 

@@ -55,6 +55,7 @@ def test_teachers_of_a_student_learn_on_the_robot_of_its_rollouts_and_differ_fro
         ("ppo: {gamma: 1.0}", r"ppo\.gamma must be above 0 and below 1, got 1\.0"),
         ("ppo: {lam: 2.0}", r"ppo\.lam must be 0 to 1, got 2\.0"),
         ("ppo: {reward_scale: 0}", r"ppo\.reward_scale is 0: above 0"),
+        ("ppo: {learning_rate: .inf}", r"ppo\.learning_rate is inf: above 0"),
         ("ppo: {hidden: []}", r"ppo\.hidden is \[\]: sizes of at least 1"),
         ("ppo: {hidden: [64, -1]}", r"ppo\.hidden is \[64, -1\]"),
         ("base: {time_features: 7}", r"base\.time_features is 7: .*even"),

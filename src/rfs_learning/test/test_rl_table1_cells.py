@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from rfs_learning.diverged import DivergedError
 from rfs_learning.rl.rl_config import RlConfig
 from rfs_learning.rl.table1_cells import METRICS_FILE, SETTINGS_FILE, CellRun, main, prepared, run_cell
 from rfs_learning.rl.table1_plan import BASE, Cell, EvaluationPlan, Plan
 from rfs_learning.rl.table1_record import RECORD_FILE, CellRecord
-from rfs_learning.rl.training import DivergedError, RlTraining
+from rfs_learning.rl.training import RlTraining
 
 CELL = Cell("power", "rfs_hand_arm", 3)
 EVALUATION = EvaluationPlan(

@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from rfs_learning.diverged import DivergedError
 from rfs_learning.rl import vqvae_space
 from rfs_learning.rl.ingredients import _require_same
 from rfs_learning.rl.methods import METHODS, make_space
 from rfs_learning.rl.modulated_env import ModulatedGrasp
 from rfs_learning.rl.policy import SteeredPolicy
 from rfs_learning.rl.rl_config import RlConfig
-from rfs_learning.rl.training import DivergedError, RlTraining
+from rfs_learning.rl.training import RlTraining
 from rfs_learning.rl.vqvae import VqVaeConfig
 from rl_tiny import tiny_config, untrained
 

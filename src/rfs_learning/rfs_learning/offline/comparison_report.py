@@ -9,10 +9,10 @@ from rfs_learning.estimates import Estimate
 from rfs_learning.evaluation_plots import region_maps, reward_curves, success_bars
 from rfs_learning.evaluation_record import EvaluationRecord
 from rfs_learning.failure_modes import MODES
+from rfs_learning.markdown_tables import NOTHING, table
 from rfs_learning.method_results import MethodResults, compare, groups_of, objects_of_methods
 from rfs_learning.offline.comparison import Comparison
 from rfs_learning.protocol import Protocol
-from rfs_learning.rl.table1_tables import NOTHING, table
 
 REPORT_FILE = "README.md"
 _NOTE = (

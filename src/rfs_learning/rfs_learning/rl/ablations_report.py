@@ -6,11 +6,11 @@ from pathlib import Path
 from rfs_policy.checkpoint import write_atomically
 
 from rfs_learning.estimates import mean_estimate, rate_difference, rate_estimate
+from rfs_learning.markdown_tables import NOTHING, in_percent, signed, table, with_interval
 from rfs_learning.rl.learning_curve import area, steps_to
 from rfs_learning.rl.study import Study, Variant
 from rfs_learning.rl.table1_plan import Cell
 from rfs_learning.rl.table1_record import CellRecord, open_record
-from rfs_learning.rl.table1_tables import NOTHING, in_percent, signed, table, with_interval
 
 REPORT_FILE = "README.md"
 _HEAD = (

@@ -1,6 +1,7 @@
 """Settings of reinforcement learning over a frozen flow policy, from YAML (`config/rl.yaml`)."""
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -243,7 +244,7 @@ def _require_ranges(section: Any, where: str) -> None:
     """Other numbers are 0 or more; what is a step of learning or a unit is above 0."""
     for field in fields(section):
         value, above = getattr(section, field.name), field.name in _ABOVE_ZERO
-        if field.type is float and (value < 0 or (above and value == 0)):
+        if field.type is float and not (0 <= value < math.inf and (value > 0 or not above)):
             raise ValueError(
                 f"{where}.{field.name} is {value}: {'above 0' if above else '0 or more'} is needed"
             )

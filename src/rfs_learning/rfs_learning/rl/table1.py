@@ -24,7 +24,7 @@ from rfs_learning.rl.table1_record import RECORD_FILE, CellRecord, open_record
 from rfs_learning.rl.table1_report import write_report
 from rfs_learning.rl.table1_runner import COMMAND, Ending, Runner
 from rfs_learning.rl.table1_time import TimeLeft, in_words
-from rfs_learning.rl.training import METRICS_FILE
+from rfs_learning.training_run import METRICS_FILE
 
 T = TypeVar("T")
 FAILED = 1

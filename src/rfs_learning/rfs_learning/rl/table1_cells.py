@@ -18,6 +18,8 @@ import torch
 from rfs_policy.checkpoint import write_atomically
 
 from rfs_learning.differing_settings import differences
+from rfs_learning.diverged import DivergedError
+from rfs_learning.flow_state import STATE_FILE
 from rfs_learning.folder_lock import locked
 from rfs_learning.interrupt import INTERRUPTED, interrupt_at_end_of_input
 from rfs_learning.rl.episode_choices import Noise, Steering, Unsteered
@@ -27,8 +29,8 @@ from rfs_learning.rl.methods import make_space
 from rfs_learning.rl.robustness import disturbed
 from rfs_learning.rl.table1_plan import BASE, BASE_SPACE, NOISES, Cell, Plan
 from rfs_learning.rl.table1_record import RECORD_FILE, CellRecord, open_record
-from rfs_learning.rl.training import METRICS_FILE, DivergedError, RlTraining
-from rfs_learning.rl.training_state import STATE_FILE
+from rfs_learning.rl.training import RlTraining
+from rfs_learning.training_run import METRICS_FILE
 
 SETTINGS_FILE = "settings.json"
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from rfs_policy.checkpoint import write_atomically
 
+from rfs_learning.markdown_tables import NOTHING
 from rfs_learning.rl.table1_plan import BASE, NOISES
 from rfs_learning.rl.table1_plots import figures
 from rfs_learning.rl.table1_results import ROWS, Results
 from rfs_learning.rl.table1_tables import (
-    NOTHING,
     differences,
     efficiency,
     failures,

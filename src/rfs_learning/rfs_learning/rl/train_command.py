@@ -10,12 +10,13 @@ from pathlib import Path
 import torch
 from rich.progress import Progress
 
+from rfs_learning.diverged import DivergedError
 from rfs_learning.folder_lock import locked
 from rfs_learning.interrupt import INTERRUPTED
 from rfs_learning.rl.ingredients import Ingredients
 from rfs_learning.rl.methods import METHODS, find_method
 from rfs_learning.rl.rl_config import RlConfig
-from rfs_learning.rl.training import DivergedError, RlTraining
+from rfs_learning.rl.training import RlTraining
 from rfs_learning.training_run import DIVERGED, alone_in
 
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from rfs_learning.diverged import DivergedError
+from rfs_learning.flow_state import require_state
 from rfs_learning.interrupt import Interrupt
 from rfs_learning.rl.ingredients import Ingredients
 from rfs_learning.rl.methods import make_space
@@ -25,12 +26,10 @@ from rfs_learning.rl.modulated_env import ModulatedGrasp
 from rfs_learning.rl.policy import FILE_NAME, SteeredPolicy
 from rfs_learning.rl.ppo import make_actor, make_ppo
 from rfs_learning.rl.rl_config import RlConfig, RlTask
-from rfs_learning.rl.training_state import require_state, restore_state, save_state
+from rfs_learning.rl.training_state import restore_state, save_state
 from rfs_learning.run_identity import RUN_FILE, require_same_run
+from rfs_learning.training_run import CONFIG_FILE, METRICS_FILE, forget_metrics
 
-METRICS_FILE = "metrics.jsonl"
-CONFIG_FILE = "config.json"
-"""All settings; `./rfs train rl --config` takes it."""
 _SAVE_EVERY = 10  # iterations
 
 
@@ -200,7 +199,7 @@ class RlTraining:
             require_state(self.folder)
             require_same_run(self.folder, self._identity)
             self.iteration, self.control_steps = restore_state(self.folder, self.ppo)
-            self._cut_metrics()
+            forget_metrics(self.folder / METRICS_FILE, self.iteration, "iteration")
         elif (self.folder / METRICS_FILE).exists():
             raise ValueError(
                 f"'{self.folder}' holds a run already: go on with --resume, or choose another --output"
@@ -219,12 +218,6 @@ class RlTraining:
             settings["ppo"].pop("control_steps")
         space = hashlib.sha256(save_tensors(self.space.state_dict())).hexdigest()
         return {"method": self.method, "task": self.task, "seed": self.seed, "space": space, **settings}
-
-    def _cut_metrics(self) -> None:
-        """Forget lines of iterations after the checkpoint: they will come again."""
-        file = self.folder / METRICS_FILE
-        lines = file.read_text().splitlines(keepends=True) if file.is_file() else []
-        write_atomically(file, "".join(lines[: self.iteration]).encode())
 
     def _record(self, entry: Iteration, board: SummaryWriter) -> None:
         values = asdict(entry)

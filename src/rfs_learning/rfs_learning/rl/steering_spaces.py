@@ -15,8 +15,8 @@ from rfs_learning.rl.rl_config import ResidualBound, SteeringConfig
 
 
 def arm_steps(u: Tensor, rate: float) -> Tensor:
-    """Palm deltas (n, 6), m and rad, of an arm that is learned from scratch: u (n, 6) in largest steps at
-    `rate` Hz, cut to +-1."""
+    """Palm deltas (n, 6), m and rad, of an arm that is learned from scratch: u (n, 6) in the executor's
+    largest steps at `rate` Hz, cut to +-1. A task with a `speed` below 1 cuts what is beyond its own."""
     return u.clamp(-1.0, 1.0) * _largest_step(rate)
 
 

@@ -274,23 +274,36 @@ def test_where_no_run_was_begun_there_is_nothing_to_resume(tmp_path: Path) -> No
         begin(tmp_path, resume=True)
 
 
-def test_killed_at_any_moment_the_run_goes_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("last", ["saved", "3"])
+def test_killed_at_any_moment_the_run_goes_on(tmp_path: Path, last: str) -> None:
+    """Right after it saved its first iteration, and two iterations later, which nobody saved."""
     program = (
-        "import sys; sys.path[:0] = sys.argv[2].split(':')\n"
+        "import signal, sys; sys.path[:0] = sys.argv[2].split(':')\n"
         "from pathlib import Path\n"
-        "from test_rl_training import begin\n"
+        "from test_rl_training import RlTraining, begin\n"
+        "def tell(word):\n"
+        "    print(word, flush=True)\n"
+        "    if word == sys.argv[3]: signal.pause()\n"
+        "record = RlTraining._record\n"
+        "def told(self, entry, board):\n"
+        "    record(self, entry, board); tell(str(entry.iteration))\n"
+        "RlTraining._record = told\n"
         "training = begin(Path(sys.argv[1]), control_steps=10**9)\n"
-        "training.run(until=18); print('saved', flush=True); training.run()\n"
+        "training.run(until=18); tell('saved'); training.run()\n"
     )
     folder = tmp_path / "run"
     path = ":".join([str(Path(__file__).parent), *sys.path])
-    command = [sys.executable, "-c", program, str(folder), path]
+    command = [sys.executable, "-c", program, str(folder), path, last]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
-        assert child.stdout.readline() == "saved\n"
+        while child.stdout.readline() != f"{last}\n":
+            assert child.poll() is None
         os.kill(child.pid, signal.SIGKILL)
     resumed = begin(folder, resume=True, control_steps=10**9)
-    resumed.run(until=resumed.control_steps + 18)
+    assert resumed.iteration == 1, "the next save would have come after the tenth"
+    resumed.run(until=36)
+    entries = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [entry["iteration"] for entry in entries] == [1, 2]
     whole = begin(tmp_path / "whole", control_steps=10**9)
     whole.run(until=resumed.control_steps)
     expected, found = weights(whole), weights(resumed)

@@ -124,7 +124,8 @@ def collect(objects: Sequence[str], task: TaskConfig, config: DemonstrationConfi
 
 
 def nominal_task(task: TaskConfig) -> TaskConfig:
-    """The packaged task (task.yaml), at full speed, with another's control rate, timestep and episode length."""
+    """The packaged task (task.yaml), at full speed, with another task's control rate, timestep and episode
+    length."""
     return replace(
         TaskConfig.default(),
         control_rate=task.control_rate,

@@ -67,9 +67,9 @@ class RelativeJoints(ScratchSpace):
     """16 changes of the finger targets (paper: "actions specify relative changes"), one step at a time.
 
     |u| = 1 is the largest step that the executor's limit of the fingers' speed allows (0.4 rad at 20 Hz), so
-    no motion that another method can make is out of reach. Changes count from the last commanded target, not from the
-    measured joint: otherwise a finger that an object stops could never press harder than with one step's
-    error. u = 0 keeps the command.
+    no motion that another method can make is out of reach. Changes count from the last commanded target, not
+    from the measured joint: otherwise a finger that an object stops could never press harder than with one
+    step's error. u = 0 keeps the command.
     """
 
     def __init__(self, steering: SteeringConfig, rate: float) -> None:

@@ -197,6 +197,8 @@ def test_other_teacher_does_not_mix_with_a_run(run):
         ({"objects": ["banana"]}, "unknown object 'banana'"),
         ({"task": {"control_rate": 20.0}}, "acts at 10 Hz"),
         ({"rollouts": 0}, "'rollouts' must be at least 1"),
+        ({"hold_seconds": -0.1}, "hold_seconds must be 0 or more seconds, got -0.1"),
+        ({"hold_seconds": float("inf")}, "hold_seconds must be 0 or more seconds, got inf"),
         ({"seed": 900_000}, "seeds of evaluations"),
         ({"round_episodes": {"trainning": 1}}, "unknown entry 'trainning'"),
         ({"round_episodes": 5}, "round_episodes must be a mapping"),

@@ -1,5 +1,6 @@
 """Settings of distillation, from YAML (`config/distill.yaml`)."""
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -62,10 +63,12 @@ class DistillConfig:
                 f"the student acts at {DELTA_POSE.rate_hz:g} Hz on {DELTA_POSE.cloud_points} points: "
                 "leave task.control_rate and task.cloud.points out of the distillation's settings"
             )
-        counts = ("rollouts", "environments", "threads", "round_rollouts")
-        for name, value in (dict.fromkeys(counts, 1) | {"rounds": 0, "hold_seconds": 0}).items():
+        least = {"rollouts": 1, "environments": 1, "threads": 1, "rounds": 0, "round_rollouts": 1}
+        for name, value in least.items():
             if getattr(self, name) < value:
                 raise ValueError(f"'{name}' must be at least {value}, got {getattr(self, name)}")
+        if not 0.0 <= self.hold_seconds < math.inf:
+            raise ValueError(f"hold_seconds must be 0 or more seconds, got {self.hold_seconds}")
         if not 0 <= self.seed <= FIRST_SEED - (self.rounds + 1) * SEEDS_A_ROUND:
             raise ValueError(
                 f"seed {self.seed} with {self.rounds} rounds reaches the seeds of evaluations, from "

@@ -74,9 +74,8 @@ def draw_noise(args: argparse.Namespace) -> bytes:
         raise ValueError(f"--noises must be at least 1, got {args.noises}")
     demonstrations = Demonstrations.load(args.bases / DEMONSTRATIONS_FILE)
     file = args.bases / _BASE_FILES[args.kind]
-    base = FlowBase.load(
-        file, base_layout(args.kind, load_checkpoint(file).layout.horizon, demonstrations.rate)
-    )
+    horizon = load_checkpoint(file).layout.horizon
+    base = FlowBase.load(file, base_layout(args.kind, horizon, demonstrations.rate))
     postures = spread_postures(demonstrations, episode=args.episode)
     return noise_figure(base, postures, args.noises, args.seed)
 

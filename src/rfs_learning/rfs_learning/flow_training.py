@@ -163,7 +163,7 @@ def train(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit code: 1 for a wrong request, 3 for a run that diverged."""
+    """Command line; returns the exit code: 1 for a wrong request, 3 if the run diverged, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(prog="rfs train flow", description=__doc__)
     parser.add_argument("--data", nargs="+", default=["runs/demos.zarr"], help="Zarr data sets (./rfs demos)")
     parser.add_argument("--output", type=Path, default=Path("runs/flow"), help="folder of the run")

@@ -103,7 +103,7 @@ def train(output: Path, config: Sam2Config, resume: bool) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit code: 1 for a wrong request, 3 for a run that diverged."""
+    """Command line; returns the exit code: 1 for a wrong request, 3 if the run diverged, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(
         prog="rfs train sam2", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -127,7 +127,7 @@ def _joined(parts: Sequence[ChunkData]) -> ChunkData:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit code: 1 for a wrong request, 3 for a run that diverged."""
+    """Command line; returns the exit code: 1 for a wrong request, 3 if the run diverged, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(
         prog="rfs train finetune", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -87,7 +87,7 @@ def describe(data: OfflineData, console: Console) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit code: 1 for a wrong request, 3 for a run that diverged."""
+    """Command line; returns the exit code: 1 for a wrong request, 3 if the run diverged, 130 after Ctrl-C."""
     args = build_parser().parse_args(argv)
     names = ("method", "critic", "algorithm", "encoder", "steps", "seed")
     try:
